@@ -1,0 +1,68 @@
+/**
+ * Every error a person can meet: one code, one factory a message. A message says what is wrong and what to do.
+ * Anything that is not a LongreadError is a bug and is reported as `internal`.
+ */
+export type ErrorCode =
+  | 'internal'
+  | 'cancelled'
+  | 'usage'
+  | 'no-folder'
+  | 'no-model'
+  | 'bad-model'
+  | 'bad-architecture'
+  | 'download'
+  | 'engine-missing'
+  | 'engine-died'
+  | 'disk'
+  | 'too-long'
+
+export class LongreadError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+    this.name = 'LongreadError'
+  }
+}
+
+export const cancelled = () => new LongreadError('cancelled', 'Cancelled.')
+
+export const noFolder = (folder: string) =>
+  new LongreadError('no-folder', `${folder} is not a folder that can be read. Give the root of a repository.`)
+
+export const noModel = (name: string) =>
+  new LongreadError('no-model', `No model "${name}" here. Run "longread model pull", or give --model a GGUF file.`)
+
+export const badModel = (file: string, why: string) =>
+  new LongreadError('bad-model', `${file} cannot be used as a model: ${why}.`)
+
+export const badArchitecture = (file: string, architecture: string, known: readonly string[]) =>
+  new LongreadError(
+    'bad-architecture',
+    `${file} holds a model of architecture "${architecture}", which Longread cannot read yet (it reads ${known.join(', ')}).`,
+  )
+
+export const engineMissing = (why: string) =>
+  new LongreadError('engine-missing', `The engine could not be loaded: ${why}. Run "npm run build:native" again.`)
+
+export const engineDied = (how: string) =>
+  new LongreadError('engine-died', `The engine process ended (${how}), also when the request was repeated.`)
+
+export const tooLong = (what: string, tokens: number, limit: number) =>
+  new LongreadError('too-long', `${what} is ${tokens} tokens long; the model takes ${limit}. Shorten it.`)
+
+export const diskFailure = (file: string, cause: unknown) =>
+  new LongreadError(
+    'disk',
+    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. Free some space, give another --memory folder, or use --no-store.`,
+    { cause },
+  )
+
+/** What any thrown value becomes at a boundary: itself when it is ours, else `internal` with its message. */
+export function asLongreadError(thrown: unknown): LongreadError {
+  if (thrown instanceof LongreadError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new LongreadError('internal', message, { cause: thrown })
+}

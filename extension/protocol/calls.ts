@@ -1,0 +1,22 @@
+/**
+ * The engine process's calls by name (JSON-RPC over the IPC channel of a forked process; typed arrays travel as binary).
+ * Each call can be cancelled; while one runs, the process sends `progress` and, for `ask`, `text` notifications.
+ */
+import type { AskRequest, AskResult, Progress, RecallRequest, RecallResult, StreamRequest, StreamResult } from './types'
+
+export interface EngineCalls {
+  stream: { request: StreamRequest; result: StreamResult }
+  recall: { request: RecallRequest; result: RecallResult[] }
+  ask: { request: AskRequest; result: AskResult }
+}
+
+export type EngineCall = keyof EngineCalls
+
+export interface EngineEvents {
+  progress: Progress
+  /** A piece of the answer, as it is generated. */
+  text: { readonly text: string }
+  log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string }
+}
+
+export type EngineEvent = keyof EngineEvents

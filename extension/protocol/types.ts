@@ -1,0 +1,154 @@
+/**
+ * What client, engine process and views say to one another. Imports nothing.
+ * Lines are 1-based and inclusive; paths are relative to the workspace root with forward slashes; times are milliseconds.
+ */
+
+/** What a unit is. `definition` holds a whole function or method, `head` the part of a class or module before its members. */
+export type UnitKind = 'function' | 'method' | 'class' | 'head' | 'statements' | 'section' | 'cell' | 'text'
+
+/** A stretch of a file that is recalled, cited and read as one. The units of a file hold each of its lines exactly once. */
+export interface Unit {
+  readonly startLine: number
+  readonly endLine: number
+  readonly kind: UnitKind
+  /** Qualified by what encloses it (`Class.method`); empty where nothing is defined. */
+  readonly symbol: string
+}
+
+export interface UnitReference extends Unit {
+  readonly file: string
+}
+
+export interface SkippedFile {
+  readonly file: string
+  readonly reason: string
+}
+
+export type Phase = 'discover' | 'load' | 'read' | 'recall' | 'rerank' | 'prefill' | 'answer' | 'download'
+
+/** Progress of a phase. `total` is 0 while it is not known; `rate` is `unit`s per second. */
+export interface Progress {
+  readonly phase: Phase
+  readonly done: number
+  readonly total: number
+  readonly unit: 'files' | 'tokens' | 'bytes' | 'units'
+  readonly rate: number
+  readonly etaSeconds?: number
+  readonly detail?: string
+}
+
+export interface EngineOptions {
+  /** A GGUF file. */
+  readonly model: string
+  readonly weights: 'fast' | 'file'
+  readonly device: 'auto' | 'cpu' | 'cuda'
+  /** 0: as many as there are cores. */
+  readonly threads: number
+}
+
+export interface StoreOptions {
+  /** Folder of the memory on disk, or null to keep it only in this process. */
+  readonly memory: string | null
+}
+
+export interface StreamRequest extends EngineOptions, StoreOptions {
+  readonly root: string
+  /** Breadcrumb lines before each unit while reading. Part of the key of what is stored. */
+  readonly breadcrumbs: boolean
+}
+
+export interface StreamResult {
+  readonly files: number
+  readonly skipped: readonly SkippedFile[]
+  readonly units: number
+  readonly tokens: number
+  readonly seconds: number
+  readonly tokensPerSecond: number
+  readonly memoryBytes: number
+  /** Files whose keys were already held and were not read again. */
+  readonly reused: number
+}
+
+export type Signals = 'attention' | 'lexical' | 'all'
+
+export interface RecallOptions {
+  readonly top: number
+  readonly signals: Signals
+  readonly rerank: boolean
+  /** Question words weighted by their rarity in this repository. */
+  readonly rarity: boolean
+}
+
+export interface RecallRequest extends StreamRequest, RecallOptions {
+  readonly questions: readonly string[]
+}
+
+/** Which part of the question found a unit, and how strongly (a share of this unit's attention score). */
+export interface FoundBy {
+  readonly word: string
+  readonly share: number
+}
+
+export interface RecalledUnit extends UnitReference {
+  readonly score: number
+  /** The score of each signal, as a z-score over all units; `rerank` only for units that were read again. */
+  readonly signals: { readonly attention?: number; readonly lexical?: number; readonly rerank?: number }
+  readonly foundBy: readonly FoundBy[]
+}
+
+export interface RecalledFile {
+  readonly file: string
+  readonly score: number
+}
+
+export interface RecallResult {
+  readonly question: string
+  readonly units: readonly RecalledUnit[]
+  readonly files: readonly RecalledFile[]
+  readonly ms: number
+}
+
+export interface SamplingOptions {
+  /** 0 is greedy. */
+  readonly temperature: number
+  readonly topP: number
+  readonly seed: number
+  readonly maxTokens: number
+}
+
+export interface AskRequest extends StreamRequest, RecallOptions {
+  readonly question: string
+  readonly sampling: SamplingOptions
+  /** Tokens of code that the model reads before it answers. */
+  readonly readingTokens: number
+}
+
+export interface Citation {
+  readonly file: string
+  readonly startLine: number
+  readonly endLine: number
+}
+
+export interface SentenceCitation extends Citation {
+  /** Which sentence of the answer, from 0. */
+  readonly sentence: number
+  /** How much more than by chance the sentence looked at the unit, as a z-score over the units read. */
+  readonly weight: number
+}
+
+export interface AskResult {
+  readonly answer: string
+  readonly citations: readonly SentenceCitation[]
+  /** What the model read, in the order of files and lines. */
+  readonly reading: readonly RecalledUnit[]
+  /** False when nothing in the memory fits the question and the answer says so. */
+  readonly found: boolean
+  /** Milliseconds by step; `firstToken` counts from the end of recall. */
+  readonly timings: {
+    readonly stream: number
+    readonly recall: number
+    readonly firstToken: number
+    readonly answer: number
+    readonly total: number
+  }
+}
