@@ -1,0 +1,81 @@
+/**
+ * Lays a repository out for the bench: `tree/` is what is read, without documentation, and `questions.jsonl` what is asked.
+ * Both stand in the cache and are made again when what makes them changes.
+ *
+ *   node out/test/bench/recall/prepare.js [NAME|SPLIT|DIR …]
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import * as path from 'node:path'
+import { chooseRepositories, fetchRepository } from '../corpus/fetch'
+import { cacheFolder, splits, readRepositories } from '../corpus/repositories'
+import { defaultQuestionOptions, stripRepository, writeStripped, type LabelledQuestion } from './questions'
+
+export interface Prepared {
+  readonly name: string
+  readonly folder: string
+  readonly tree: string
+  readonly questions: readonly LabelledQuestion[]
+}
+
+/** Changes whenever the compiled code that strips and asks does. */
+async function makerVersion(): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify(defaultQuestionOptions))
+  for (const name of (await readdir(__dirname)).toSorted()) {
+    if (/^(documentation|languages|question-text|questions|strip)\.js$/.test(name)) {
+      hash.update(await readFile(path.join(__dirname, name)))
+    }
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+export function parseQuestions(text: string): LabelledQuestion[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => JSON.parse(line) as LabelledQuestion)
+}
+
+async function prepareFolder(name: string, source: string): Promise<Prepared> {
+  const folder = path.join(cacheFolder(), 'recall', name)
+  const stamp = path.join(folder, 'made-by')
+  const version = await makerVersion()
+  const tree = path.join(folder, 'tree')
+  if (!existsSync(stamp) || (await readFile(stamp, 'utf8')) !== version) {
+    await writeStripped(await stripRepository(source), folder)
+    await writeFile(stamp, version)
+  }
+  return { name, folder, tree, questions: parseQuestions(await readFile(path.join(folder, 'questions.jsonl'), 'utf8')) }
+}
+
+/** What a NAME or SPLIT of the corpus, or a folder, stands for. */
+export async function prepare(what: string): Promise<Prepared[]> {
+  const known = readRepositories().some(({ name }) => name === what) || splits.some((split) => split === what)
+  if (!known) {
+    const source = path.resolve(what)
+    const hash = createHash('sha256').update(source).digest('hex').slice(0, 8)
+    return [await prepareFolder(`${path.basename(source)}-${hash}`, source)]
+  }
+  const prepared: Prepared[] = []
+  for (const repository of chooseRepositories([what])) {
+    const { folder } = await fetchRepository(repository)
+    prepared.push(await prepareFolder(repository.name, folder))
+  }
+  return prepared
+}
+
+async function main(names: readonly string[]): Promise<void> {
+  for (const name of names.length === 0 ? splits : names) {
+    for (const { folder, questions } of await prepare(name)) {
+      process.stdout.write(`${String(questions.length).padStart(4)} questions  ${folder}\n`)
+    }
+  }
+}
+
+if (require.main === module) {
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.exitCode = 1
+  })
+}
