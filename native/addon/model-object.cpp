@@ -1,0 +1,270 @@
+#include "addon/objects.h"
+#include "addon/task.h"
+#include "addon/values.h"
+#include <cmath>
+
+namespace longread {
+namespace {
+
+using Tokens = int;
+using NumberTask = Task<std::vector<float>, Tokens>;
+
+void tell_number(Napi::Env env, const Napi::FunctionReference& listener, const Tokens& done) {
+    listener.Call({Napi::Number::New(env, done)});
+}
+
+// A KeyFormat by its name in the profile.
+KeyFormat key_format(const std::string& name) {
+    if (name == "f16")
+        return KeyFormat::f16;
+    if (name == "q8")
+        return KeyFormat::q8;
+    throw Error("usage", "Keys are kept as f16 or q8, not \"" + name + "\".");
+}
+
+std::vector<std::vector<int32_t>> token_lists(const Napi::Value& value, const char* name) {
+    if (!value.IsArray())
+        throw Error("usage", std::string(name) + " must be a list.");
+    std::vector<std::vector<int32_t>> lists;
+    const Napi::Array array = value.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); ++i)
+        lists.push_back(tokens_of(array.Get(i), name));
+    return lists;
+}
+
+} // namespace
+
+Napi::Function ModelObject::define(Napi::Env env) {
+    return DefineClass(env, "Model",
+                       {InstanceMethod("info", &ModelObject::info), InstanceMethod("tokenize", &ModelObject::tokenize),
+                        InstanceMethod("detokenize", &ModelObject::detokenize),
+                        InstanceMethod("chat", &ModelObject::chat), InstanceMethod("queries", &ModelObject::queries),
+                        InstanceMethod("read", &ModelObject::read),
+                        InstanceMethod("likelihood", &ModelObject::likelihood),
+                        InstanceMethod("logits", &ModelObject::logits),
+                        InstanceMethod("generate", &ModelObject::generate),
+                        InstanceMethod("dispose", &ModelObject::dispose)});
+}
+
+ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {}
+
+Napi::Object ModelObject::create(Napi::Env env, std::shared_ptr<LoadedModel> loaded) {
+    Napi::Object object = env.GetInstanceData<Constructors>()->model.New({});
+    Unwrap(object)->loaded_ = std::move(loaded);
+    return object;
+}
+
+std::shared_ptr<LoadedModel> ModelObject::loaded() const {
+    if (!loaded_)
+        throw Error("usage", "The model is closed.");
+    return loaded_;
+}
+
+std::shared_ptr<LoadedModel> ModelObject::of(const Napi::Value& value) {
+    if (!value.IsObject())
+        throw Error("usage", "model must be a model.");
+    return Unwrap(value.As<Napi::Object>())->loaded();
+}
+
+Napi::Value ModelObject::info(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        const Model& model = *loaded()->model;
+        const Hyper& h = model.hyper;
+        Napi::Object info = Napi::Object::New(call.Env());
+        info.Set("architecture", h.architecture);
+        info.Set("name", h.name);
+        info.Set("layers", h.layers);
+        info.Set("heads", h.heads);
+        info.Set("keyHeads", h.key_heads);
+        info.Set("headSize", h.head_size);
+        info.Set("embedding", h.embedding);
+        info.Set("vocabulary", h.vocabulary);
+        info.Set("trainedContext", h.trained_context);
+        info.Set("weightBytes", static_cast<double>(model.weight_bytes));
+        info.Set("weightFormat", model.weight_format);
+        info.Set("loadSeconds", model.load_seconds);
+        info.Set("cpu", Backend::variant());
+        info.Set("beginToken", loaded()->tokenizer->begin());
+        return info;
+    });
+}
+
+Napi::Value ModelObject::tokenize(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        const std::vector<int32_t> tokens =
+            loaded()->tokenizer->tokenize(text(call[0], "text"), call[1].ToBoolean().Value());
+        Napi::Int32Array array = Napi::Int32Array::New(call.Env(), tokens.size());
+        std::copy(tokens.begin(), tokens.end(), array.Data());
+        return array;
+    });
+}
+
+Napi::Value ModelObject::detokenize(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        return Napi::String::New(call.Env(), loaded()->tokenizer->detokenize(tokens_of(call[0], "tokens")));
+    });
+}
+
+Napi::Value ModelObject::chat(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        if (!call[0].IsArray())
+            throw Error("usage", "messages must be a list.");
+        const Napi::Array list = call[0].As<Napi::Array>();
+        std::vector<std::pair<std::string, std::string>> messages;
+        for (uint32_t i = 0; i < list.Length(); ++i) {
+            const Napi::Object message = list.Get(i).As<Napi::Object>();
+            messages.emplace_back(text(field(message, "role"), "role"), text(field(message, "content"), "content"));
+        }
+        return Napi::String::New(call.Env(), loaded()->tokenizer->chat(messages));
+    });
+}
+
+Napi::Value ModelObject::queries(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        auto tokens = tokens_of(call[0], "tokens");
+        const int from = call[1].ToNumber().Int32Value();
+        auto heads = RecallHeads::of(loaded->model->hyper, heads_of(call[2]));
+        const int distance = call[3].ToNumber().Int32Value();
+        auto cancel = CancelObject::of(call[4]);
+        return NumberTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const NumberTask::Report&) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                return read_queries(*loaded->model, heads, tokens, from, distance, *cancel);
+            },
+            [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
+    });
+}
+
+Napi::Value ModelObject::read(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        const Napi::Object request = call[0].As<Napi::Object>();
+        auto options = std::make_shared<EpisodeOptions>();
+        options->tokens = tokens_of(field(request, "tokens"), "tokens");
+        options->units = spans_of(field(request, "units"), "units");
+        options->window = static_cast<int>(number(request, "window"));
+        options->sinks = static_cast<int>(number(request, "sinks"));
+        options->format = key_format(text(field(request, "keyFormat"), "keyFormat"));
+        if (options->window < 1 || options->sinks < 0)
+            throw Error("usage", "The window must hold at least one token.");
+        auto heads = RecallHeads::of(loaded->model->hyper, heads_of(field(request, "heads")));
+        if (heads.heads.empty())
+            throw Error("usage", "A profile needs at least one head.");
+        auto bank = std::make_shared<Bank>();
+        const Napi::Value given = request.Get("bank");
+        if (given.IsObject()) {
+            const Napi::Object object = given.As<Napi::Object>();
+            bank->queries = floats_of(field(object, "queries"), "queries");
+            bank->tokens = counts_of(field(object, "tokens"), "tokens");
+            size_t rows = 0;
+            for (uint32_t n : bank->tokens)
+                rows += n;
+            if (bank->tokens.empty() ||
+                bank->queries.size() != heads.heads.size() * rows * static_cast<size_t>(loaded->model->hyper.head_size))
+                throw Error("usage", "The bank's queries do not fit the heads.");
+        }
+        auto cancel = CancelObject::of(call[1]);
+        using ReadTask = Task<std::shared_ptr<Segment>, Tokens>;
+        return ReadTask::start(
+            call.Env(), call[2],
+            [=](const ReadTask::Report& report) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                if (!bank->tokens.empty())
+                    options->bank = bank.get();
+                return read_episode(*loaded->model, heads, *options, *cancel,
+                                    [&](int done) { report(Tokens(done)); });
+            },
+            [](Napi::Env env, std::shared_ptr<Segment>& segment) { return EpisodeObject::create(env, segment); },
+            tell_number);
+    });
+}
+
+Napi::Value ModelObject::likelihood(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        auto prefixes = token_lists(call[0], "prefixes");
+        auto target = tokens_of(call[1], "target");
+        const double seconds = call[2].ToNumber().DoubleValue();
+        auto cancel = CancelObject::of(call[3]);
+        return NumberTask::start(
+            call.Env(), call[4],
+            [=](const NumberTask::Report& report) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                return read_likelihoods(*loaded->model, prefixes, target, seconds, *cancel,
+                                        [&](int done) { report(Tokens(done)); });
+            },
+            [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
+    });
+}
+
+Napi::Value ModelObject::logits(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        auto tokens = tokens_of(call[0], "tokens");
+        auto rows = tokens_of(call[1], "rows");
+        auto cancel = CancelObject::of(call[2]);
+        return NumberTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const NumberTask::Report&) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                return read_logits(*loaded->model, tokens, rows, *cancel);
+            },
+            [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
+    });
+}
+
+Napi::Value ModelObject::generate(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        const Napi::Object request = call[0].As<Napi::Object>();
+        GenerateOptions options;
+        options.tokens = tokens_of(field(request, "tokens"), "tokens");
+        options.temperature = static_cast<float>(number(request, "temperature"));
+        options.top_p = static_cast<float>(number(request, "topP"));
+        options.seed = static_cast<uint32_t>(number(request, "seed"));
+        options.max_tokens = static_cast<int>(number(request, "maxTokens"));
+        options.watch = spans_of(field(request, "watch"), "watch");
+        options.watch_heads = heads_of(field(request, "watchHeads"));
+        if (options.max_tokens < 1 || options.max_tokens > 1 << 20)
+            throw Error("usage", "maxTokens must be at least 1.");
+        RecallHeads::of(loaded->model->hyper, options.watch_heads); // checks them
+        auto cancel = CancelObject::of(call[1]);
+
+        // Either how much of the prompt is read, or a token.
+        struct Event {
+            int prefill = 0;
+            GeneratedToken token;
+        };
+        using GenerateTask = Task<bool, Event>;
+        return GenerateTask::start(
+            call.Env(), call[2],
+            [=](const GenerateTask::Report& report) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                return longread::generate(
+                    *loaded->model, *loaded->tokenizer, options, *cancel,
+                    [&](int done) { report(Event{done, {}}); },
+                    [&](GeneratedToken&& token) { report(Event{0, std::move(token)}); });
+            },
+            [](Napi::Env env, bool& stopped) { return Napi::String::New(env, stopped ? "stop" : "length"); },
+            [](Napi::Env env, const Napi::FunctionReference& listener, const Event& event) {
+                if (event.prefill > 0) {
+                    listener.Call({Napi::Number::New(env, event.prefill)});
+                    return;
+                }
+                Napi::Object token = Napi::Object::New(env);
+                token.Set("token", event.token.token);
+                token.Set("piece", Napi::Buffer<char>::Copy(env, event.token.piece.data(), event.token.piece.size()));
+                token.Set("attention", floats_to(env, event.token.attention));
+                listener.Call({env.Undefined(), token});
+            });
+    });
+}
+
+Napi::Value ModelObject::dispose(const Napi::CallbackInfo& call) {
+    loaded_.reset(); // a running call keeps it until it ends
+    return call.Env().Undefined();
+}
+
+} // namespace longread

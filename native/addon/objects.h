@@ -1,0 +1,79 @@
+// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store. Each owns its C++ counterpart by
+// shared_ptr; a running call owns it too.
+#pragma once
+#include "engine/generate.h"
+#include "engine/reader.h"
+#include <napi.h>
+
+namespace longread {
+
+class CancelObject : public Napi::ObjectWrap<CancelObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit CancelObject(const Napi::CallbackInfo& info);
+    static CancelPtr of(const Napi::Value& value);
+
+  private:
+    Napi::Value cancel(const Napi::CallbackInfo& info);
+    CancelPtr flag_ = std::make_shared<Cancel>();
+};
+
+class EpisodeObject : public Napi::ObjectWrap<EpisodeObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit EpisodeObject(const Napi::CallbackInfo& info);
+    static Napi::Object create(Napi::Env env, std::shared_ptr<Segment> segment);
+    static std::shared_ptr<Segment> of(const Napi::Value& value);
+
+  private:
+    std::shared_ptr<Segment> segment_;
+};
+
+struct LoadedModel {
+    std::unique_ptr<Model> model;
+    std::unique_ptr<Tokenizer> tokenizer;
+};
+
+class ModelObject : public Napi::ObjectWrap<ModelObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit ModelObject(const Napi::CallbackInfo& info);
+    static Napi::Object create(Napi::Env env, std::shared_ptr<LoadedModel> loaded);
+    static std::shared_ptr<LoadedModel> of(const Napi::Value& value);
+
+  private:
+    std::shared_ptr<LoadedModel> loaded() const;
+    Napi::Value info(const Napi::CallbackInfo& info);
+    Napi::Value tokenize(const Napi::CallbackInfo& info);
+    Napi::Value detokenize(const Napi::CallbackInfo& info);
+    Napi::Value chat(const Napi::CallbackInfo& info);
+    Napi::Value queries(const Napi::CallbackInfo& info);
+    Napi::Value read(const Napi::CallbackInfo& info);
+    Napi::Value likelihood(const Napi::CallbackInfo& info);
+    Napi::Value logits(const Napi::CallbackInfo& info);
+    Napi::Value generate(const Napi::CallbackInfo& info);
+    Napi::Value dispose(const Napi::CallbackInfo& info);
+    std::shared_ptr<LoadedModel> loaded_;
+};
+
+class StoreObject : public Napi::ObjectWrap<StoreObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit StoreObject(const Napi::CallbackInfo& info);
+
+  private:
+    Napi::Value bytes(const Napi::CallbackInfo& info);
+    Napi::Value put(const Napi::CallbackInfo& info);
+    Napi::Value remove(const Napi::CallbackInfo& info);
+    Napi::Value save(const Napi::CallbackInfo& info);
+    Napi::Value load(const Napi::CallbackInfo& info);
+    Napi::Value score(const Napi::CallbackInfo& info);
+    std::shared_ptr<Store> store_;
+};
+
+// Constructors by environment, so that the addon also loads in worker threads.
+struct Constructors {
+    Napi::FunctionReference cancel, episode, model, store;
+};
+
+} // namespace longread

@@ -1,0 +1,78 @@
+// One sequence being read: its cache of keys and values, and the graph of each batch. A context slides: when the cache is
+// full, the oldest tokens leave it and the attention sinks (StreamingLLM, arXiv 2309.17453; n_init in InfLLM) are rotated anew
+// so that they stay right before the window.
+//
+// Layouts, as ggml writes them (fastest first): cache keys and values [head size, key heads, slot] F16;
+// captured keys [head size, key heads, token] F32, not rotated; captured queries [head size, heads, token] F32, all rotated
+// to one distance; logits [vocabulary, row] F32; watched attention [slot, 1, heads] F32.
+#pragma once
+#include "engine/model.h"
+#include <vector>
+
+namespace longread {
+
+// Tokens computed at once: enough rows that weights are fetched from memory seldom, few enough that cancelling is quick.
+constexpr int batch_tokens = 512;
+
+struct ContextOptions {
+    int capacity = 0; // slots of the cache; at least sinks + window + batch where it slides
+    int layers = 0;   // how many of the model's layers are ever run
+    int window = 0;   // 0: everything before a token is seen
+    int sinks = 0;
+    int batch = batch_tokens;
+};
+
+// What a batch should give beside filling the cache.
+struct Wanted {
+    std::vector<int> keys;     // layers whose keys are captured
+    std::vector<int> queries;  // layers whose queries are captured
+    int query_distance = 0;    // position to which captured queries are rotated
+    bool stop_early = false;   // stop after the keys (and queries) of the deepest captured layer; no logits
+    std::vector<int32_t> rows; // tokens of the batch whose logits are wanted
+    std::vector<int> watch;    // layers whose attention of the batch's last token is wanted
+};
+
+struct Captured {
+    // Indexed like Wanted::keys, queries and watch.
+    std::vector<std::vector<float>> keys, queries, attention;
+    std::vector<float> logits;
+};
+
+class Context {
+  public:
+    Context(Model& model, const ContextOptions& options);
+    ~Context();
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+
+    // Reads `count` tokens (at most options.batch) after those read before. Token ids must be within the vocabulary.
+    // Throws Error("cancelled"); the context is then only good for reset().
+    void read(const int32_t* tokens, int count, const Wanted& wanted, const Cancel& cancel, Captured& captured);
+
+    void reset();
+    // Forgets everything after the first `tokens` tokens (only where the context has not slid).
+    void truncate(int tokens);
+    int position() const { return position_; }
+
+  private:
+    struct Inputs;
+    void make_room(int count);
+    void keep_sinks();
+    ggml_tensor* attend(ggml_context* ctx, ggml_cgraph* graph, int layer, ggml_tensor* normed, const Inputs& in,
+                        const Wanted& wanted, struct Outputs& out);
+
+    Model& model_;
+    ContextOptions options_;
+    std::vector<ggml_tensor*> keys_, values_; // by layer
+    std::vector<ggml_tensor*> sink_keys_;     // F32, as first rotated; made when the window first slides
+    ggml_context* cache_tensors_ = nullptr;
+    ggml_backend_buffer_t cache_ = nullptr;
+    ggml_gallocr_t allocator_ = nullptr;
+    std::vector<char> graph_memory_;
+    std::vector<int> slot_position_; // position of the token in each used slot
+    int used_ = 0;                   // slots in use
+    int position_ = 0;               // tokens read
+    int sink_shift_ = 0;             // how far the sinks are to be rotated on; 0 before the window slides
+};
+
+} // namespace longread

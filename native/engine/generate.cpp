@@ -1,0 +1,94 @@
+#include "engine/generate.h"
+#include <llama.h>
+#include <memory>
+
+namespace longread {
+namespace {
+
+// libllama's own samplers, over our logits.
+class Sampler {
+  public:
+    explicit Sampler(const GenerateOptions& options) : chain_(nullptr, llama_sampler_free) {
+        chain_.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
+        if (options.temperature <= 0) {
+            llama_sampler_chain_add(chain_.get(), llama_sampler_init_greedy());
+            return;
+        }
+        llama_sampler_chain_add(chain_.get(), llama_sampler_init_top_p(options.top_p, 1));
+        llama_sampler_chain_add(chain_.get(), llama_sampler_init_temp(options.temperature));
+        llama_sampler_chain_add(chain_.get(), llama_sampler_init_dist(options.seed));
+    }
+
+    int32_t next(const std::vector<float>& logits) {
+        candidates_.resize(logits.size());
+        for (size_t i = 0; i < logits.size(); ++i)
+            candidates_[i] = {static_cast<llama_token>(i), logits[i], 0.0f};
+        llama_token_data_array all = {candidates_.data(), candidates_.size(), -1, false};
+        llama_sampler_apply(chain_.get(), &all);
+        const int32_t token = all.data[all.selected].id;
+        llama_sampler_accept(chain_.get(), token);
+        return token;
+    }
+
+  private:
+    std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)> chain_;
+    std::vector<llama_token_data> candidates_;
+};
+
+} // namespace
+
+bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& options, const Cancel& cancel,
+              const std::function<void(int)>& on_prefill, const std::function<void(GeneratedToken&&)>& on_token) {
+    const int prompt = static_cast<int>(options.tokens.size());
+    if (prompt == 0)
+        throw Error("usage", "There is nothing to answer.");
+    ContextOptions context_options;
+    context_options.capacity = prompt + options.max_tokens;
+    Context context(model, context_options);
+    Sampler sampler(options);
+
+    Wanted wanted;
+    for (const auto& [layer, head] : options.watch_heads)
+        if (std::find(wanted.watch.begin(), wanted.watch.end(), layer) == wanted.watch.end())
+            wanted.watch.push_back(layer);
+    const std::vector<int> watch = wanted.watch;
+
+    Captured captured;
+    for (int first = 0; first < prompt; first += batch_tokens) {
+        const int count = std::min(batch_tokens, prompt - first);
+        const bool last = first + count == prompt;
+        wanted.watch = last ? watch : std::vector<int>();
+        wanted.rows = last ? std::vector<int32_t>{count - 1} : std::vector<int32_t>();
+        context.read(options.tokens.data() + first, count, wanted, cancel, captured);
+        on_prefill(first + count);
+    }
+    wanted.watch = watch;
+    wanted.rows = {0};
+    for (int made = 0; made < options.max_tokens; ++made) {
+        const int32_t token = sampler.next(captured.logits);
+        if (tokenizer.ends_generation(token))
+            return true;
+        GeneratedToken generated;
+        generated.token = token;
+        generated.piece = tokenizer.piece(token);
+        // What predicted this token looked at the prompt just now: the attention of the position before it.
+        for (const auto& [layer, head] : options.watch_heads) {
+            const size_t at =
+                static_cast<size_t>(std::find(watch.begin(), watch.end(), layer) - watch.begin());
+            const std::vector<float>& shares = captured.attention[at];
+            const size_t slots = shares.size() / static_cast<size_t>(model.hyper.heads);
+            for (const auto& [begin, end] : options.watch) {
+                float sum = 0;
+                for (uint32_t s = begin; s < end && s < slots; ++s)
+                    sum += shares[static_cast<size_t>(head) * slots + s];
+                generated.attention.push_back(sum);
+            }
+        }
+        on_token(std::move(generated));
+        if (made + 1 < options.max_tokens)
+            context.read(&token, 1, wanted, cancel, captured);
+    }
+    return false;
+}
+
+} // namespace longread

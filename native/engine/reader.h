@@ -1,0 +1,45 @@
+// Reading: an episode streamed through the sliding window until only the recall heads' keys are left of it; a question read for
+// the queries that are held against those keys; a text read for how likely it makes another.
+#pragma once
+#include "engine/context.h"
+#include "memory/store.h"
+
+namespace longread {
+
+// Reference questions' queries for every head: [head][all their tokens][head size], scaled, and tokens by question.
+struct Bank {
+    std::vector<float> queries;
+    std::vector<uint32_t> tokens;
+};
+
+struct EpisodeOptions {
+    std::vector<int32_t> tokens;
+    // Start and end token of each unit, end exclusive, ascending, not overlapping.
+    std::vector<std::pair<uint32_t, uint32_t>> units;
+    int window = 0, sinks = 0;
+    KeyFormat format = KeyFormat::q8;
+    // Bank statistics are taken only with a bank; without one they stay zero.
+    const Bank* bank = nullptr;
+};
+
+// Reads an episode no deeper than the deepest recall head. `progress` gets the tokens read so far.
+// Throws Error("cancelled" | "usage" | "internal").
+std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, const EpisodeOptions& options,
+                                      const Cancel& cancel, const std::function<void(int)>& progress);
+
+// Queries of the heads for the tokens from `from` on, rotated to `distance` and multiplied by the attention's scale:
+// [head][token][head size].
+std::vector<float> read_queries(Model& model, const RecallHeads& heads, const std::vector<int32_t>& tokens, int from,
+                                int distance, const Cancel& cancel);
+
+// Logits of every wanted row: [row][vocabulary].
+std::vector<float> read_logits(Model& model, const std::vector<int32_t>& tokens, const std::vector<int32_t>& rows,
+                               const Cancel& cancel);
+
+// Mean log-likelihood (nats a token) of `target` right after each prefix; NaN for prefixes not reached before `seconds` passed.
+// The first prefix is always read.
+std::vector<float> read_likelihoods(Model& model, const std::vector<std::vector<int32_t>>& prefixes,
+                                    const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
+                                    const std::function<void(int)>& progress);
+
+} // namespace longread

@@ -1,0 +1,57 @@
+// Everything held for one workspace and profile: a segment a file. Scores questions over any of the files.
+#pragma once
+#include "engine/cancel.h"
+#include "engine/model.h"
+#include "memory/segment.h"
+#include <map>
+#include <mutex>
+
+namespace longread {
+
+// A query head, and which of the profile's key heads it reads.
+struct RecallHead {
+    int layer = 0, head = 0;
+    int key_slot = 0;
+};
+
+// The key heads (layer, key head) that a list of query heads reads, in order of layer and head, and each head's place there.
+struct RecallHeads {
+    std::vector<RecallHead> heads;
+    std::vector<std::pair<int, int>> keys; // (layer, key head)
+
+    // Throws Error("usage") for a head that the model does not have.
+    static RecallHeads of(const Hyper& hyper, const std::vector<std::pair<int, int>>& heads);
+};
+
+// [head][token][unit] and [head][unit], units of the files in the order given.
+struct Scores {
+    std::vector<float> masses, means, deviations;
+};
+
+class Store {
+  public:
+    Store(RecallHeads heads, int head_size, KeyFormat format);
+
+    void put(const std::string& file, std::shared_ptr<Segment> segment);
+    void remove(const std::string& file);
+    std::shared_ptr<Segment> get(const std::string& file) const;
+    size_t bytes() const;
+
+    // queries: [head][token][head size], scaled. Throws Error("usage") for a file that is not held.
+    Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
+                 const Cancel& cancel) const;
+
+    // True when a segment from disk was made for these heads and this format.
+    bool fits(const SegmentShape& shape) const;
+    const RecallHeads& heads() const { return heads_; }
+    KeyFormat format() const { return format_; }
+
+  private:
+    RecallHeads heads_;
+    int head_size_;
+    KeyFormat format_;
+    mutable std::mutex lock_;
+    std::map<std::string, std::shared_ptr<Segment>> segments_;
+};
+
+} // namespace longread

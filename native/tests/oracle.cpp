@@ -1,0 +1,93 @@
+// libllama's own computation, for tests and benches to compare with: llama_decode of a prompt.
+#include "addon/task.h"
+#include "addon/values.h"
+#include "engine/backend.h"
+#include <chrono>
+#include <llama.h>
+#include <memory>
+
+namespace longread {
+namespace {
+
+struct Decoded {
+    std::vector<float> logits;
+    double seconds = 0;
+};
+
+// decode({path, libraries, threads, context, batch, tokens, rows}) -> {logits: [row][vocabulary], seconds}
+// `seconds` is the time of llama_decode over all tokens, loading excluded; `rows` may be empty.
+Napi::Value decode(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        const Napi::Object request = call[0].As<Napi::Object>();
+        const std::string path = text(field(request, "path"), "path");
+        const std::string libraries = text(field(request, "libraries"), "libraries");
+        const int threads = static_cast<int>(number(request, "threads"));
+        const int context_size = static_cast<int>(number(request, "context"));
+        const int batch_size = static_cast<int>(number(request, "batch"));
+        const auto tokens = tokens_of(field(request, "tokens"), "tokens");
+        const auto rows = tokens_of(field(request, "rows"), "rows");
+        using DecodeTask = Task<Decoded, int>;
+        return DecodeTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const DecodeTask::Report&) {
+                load_backends(libraries);
+                llama_model_params model_params = llama_model_default_params();
+                model_params.n_gpu_layers = 0;
+                std::unique_ptr<llama_model, decltype(&llama_model_free)> model(
+                    llama_model_load_from_file(path.c_str(), model_params), llama_model_free);
+                if (!model)
+                    throw Error("bad-model", "libllama cannot load " + path);
+                llama_context_params params = llama_context_default_params();
+                params.n_ctx = static_cast<uint32_t>(context_size);
+                params.n_batch = static_cast<uint32_t>(batch_size);
+                params.n_ubatch = static_cast<uint32_t>(batch_size);
+                params.n_threads = params.n_threads_batch = threads;
+                std::unique_ptr<llama_context, decltype(&llama_free)> context(
+                    llama_init_from_model(model.get(), params), llama_free);
+                if (!context)
+                    throw Error("internal", "libllama cannot make a context");
+                Decoded decoded;
+                const size_t vocabulary =
+                    static_cast<size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model.get())));
+                const auto started = std::chrono::steady_clock::now();
+                llama_batch batch = llama_batch_init(batch_size, 0, 1);
+                for (int first = 0; first < static_cast<int>(tokens.size()); first += batch_size) {
+                    batch.n_tokens = std::min(batch_size, static_cast<int>(tokens.size()) - first);
+                    for (int i = 0; i < batch.n_tokens; ++i) {
+                        batch.token[i] = tokens[static_cast<size_t>(first + i)];
+                        batch.pos[i] = first + i;
+                        batch.n_seq_id[i] = 1;
+                        batch.seq_id[i][0] = 0;
+                        batch.logits[i] = std::find(rows.begin(), rows.end(), first + i) != rows.end();
+                    }
+                    if (llama_decode(context.get(), batch) != 0)
+                        throw Error("internal", "llama_decode failed");
+                    for (int i = 0; i < batch.n_tokens; ++i)
+                        if (batch.logits[i]) {
+                            const float* row = llama_get_logits_ith(context.get(), i);
+                            decoded.logits.insert(decoded.logits.end(), row, row + vocabulary);
+                        }
+                }
+                llama_synchronize(context.get());
+                decoded.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+                llama_batch_free(batch);
+                return decoded;
+            },
+            [](Napi::Env env, Decoded& decoded) {
+                Napi::Object result = Napi::Object::New(env);
+                result.Set("logits", floats_to(env, decoded.logits));
+                result.Set("seconds", decoded.seconds);
+                return result;
+            },
+            nullptr);
+    });
+}
+
+} // namespace
+} // namespace longread
+
+static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+    exports.Set("decode", Napi::Function::New(env, longread::decode, "decode"));
+    return exports;
+}
+NODE_API_MODULE(longread_oracle, initialise)
