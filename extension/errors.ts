@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'engine-died'
   | 'disk'
   | 'too-long'
+  | 'bad-segment'
 
 export class LongreadError extends Error {
   constructor(
@@ -58,6 +59,22 @@ export const diskFailure = (file: string, cause: unknown) =>
     'disk',
     `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. Free some space, give another --memory folder, or use --no-store.`,
     { cause },
+  )
+
+export const downloadFailed = (what: string, why: string, options?: ErrorOptions) =>
+  new LongreadError('download', `${what} could not be downloaded: ${why}.`, options)
+
+export const wrongChecksum = (what: string, expected: string, got: string) =>
+  new LongreadError(
+    'download',
+    `${what} is not the file that was asked for: its sha256 is ${got}, expected was ${expected}. What was downloaded is deleted; check the address and the checksum, then run the command again.`,
+  )
+
+export const modelNotStored = (file: string, why: string, options?: ErrorOptions) =>
+  new LongreadError(
+    'disk',
+    `${file} could not be written: ${why}. Free some space, or set LONGREAD_CACHE to a folder with room.`,
+    options,
   )
 
 /** What any thrown value becomes at a boundary: itself when it is ours, else `internal` with its message. */

@@ -1,0 +1,127 @@
+/** Writes GGUF files for tests: any metadata and tensors, right or wrong; and a tiny llama model that is whole in every respect. */
+import { tensorTypes } from '../../extension/engine/tensor-types'
+import { ggufTypes, scalarBytes, type GgufType, type ScalarType } from '../../extension/engine/gguf-cursor'
+
+export type Value =
+  | { type: ScalarType; value: number }
+  | { type: 'string'; value: string }
+  | { type: 'array'; of: GgufType; value: readonly (number | string)[]; count?: number }
+
+export interface Tensor {
+  name: string
+  shape: readonly number[]
+  type: number
+  /** Where the header says it is; the right place when left out. */
+  offset?: number
+}
+
+export interface Gguf {
+  metadata: Record<string, Value>
+  tensors: Tensor[]
+  version?: number
+  alignment?: number
+}
+
+export const u32 = (value: number): Value => ({ type: 'u32', value })
+export const f32 = (value: number): Value => ({ type: 'f32', value })
+export const str = (value: string): Value => ({ type: 'string', value })
+
+function number(type: GgufType, value: number): Buffer {
+  const out = Buffer.alloc(type === 'string' || type === 'array' ? 0 : scalarBytes[type])
+  if (type === 'u32') out.writeUInt32LE(value)
+  else if (type === 'i32') out.writeInt32LE(value)
+  else if (type === 'f32') out.writeFloatLE(value)
+  else if (type === 'u64') out.writeBigUInt64LE(BigInt(value))
+  else if (out.length === 1) out.writeUInt8(value)
+  return out
+}
+
+const text = (value: string): Buffer => {
+  const bytes = Buffer.from(value, 'utf8')
+  return Buffer.concat([number('u64', bytes.length), bytes])
+}
+
+const typed = (type: GgufType): Buffer => number('u32', ggufTypes.indexOf(type))
+
+function encode(value: Value): Buffer {
+  if (value.type === 'string') return Buffer.concat([typed('string'), text(value.value)])
+  if (value.type !== 'array') return Buffer.concat([typed(value.type), number(value.type, value.value)])
+  const elements = value.value.map((v) => (typeof v === 'string' ? text(v) : number(value.of, v)))
+  return Buffer.concat([typed('array'), typed(value.of), number('u64', value.count ?? elements.length), ...elements])
+}
+
+/** The whole file; tensors are filled with a pattern that differs from byte to byte. */
+export function writeGguf({ metadata, tensors, version = 3, alignment = 32 }: Gguf): Buffer {
+  const pad = (n: number) => Math.ceil(n / alignment) * alignment
+  const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', version)]
+  parts.push(number('u64', tensors.length), number('u64', Object.keys(metadata).length))
+  for (const [key, value] of Object.entries(metadata)) parts.push(text(key), encode(value))
+  let end = 0
+  for (const { name, shape, type, offset } of tensors) {
+    const stored = tensorTypes.get(type)
+    parts.push(text(name), number('u32', shape.length), ...shape.map((n) => number('u64', n)), number('u32', type))
+    parts.push(number('u64', offset ?? end))
+    const values = shape.reduce((a, b) => a * b, 1)
+    // What claims more than a test can hold is not written.
+    if (values < 1 << 24) end = pad(end + (stored ? Math.ceil(values / stored.block) * stored.bytes : 0))
+  }
+  const header = Buffer.concat(parts)
+  const data = Buffer.alloc(end)
+  for (let i = 0; i < end; ++i) data[i] = (i * 31 + (i >> 8)) & 0xff
+  return Buffer.concat([header, Buffer.alloc(pad(header.length) - header.length), data])
+}
+
+/** A llama model of two layers, two heads of 16 values and 300 tokens; or of another architecture with what that one needs. */
+export function tinyModel(architecture = 'llama', layers = 2): Gguf {
+  const [embedding, heads, keyHeads, head, feedForward, vocab] = [32, 2, 1, 16, 64, 300]
+  const key = (name: string) => `${architecture}.${name}`
+  const tokens = Array.from({ length: vocab }, (_, i) =>
+    i < 256 ? `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>` : `t${i}`,
+  )
+  const tensors: Tensor[] = [
+    { name: 'token_embd.weight', shape: [embedding, vocab], type: 8 },
+    { name: 'output_norm.weight', shape: [embedding], type: 0 },
+  ]
+  for (let layer = 0; layer < layers; ++layer) {
+    const add = (name: string, ...shape: number[]) =>
+      tensors.push({ name: `blk.${layer}.${name}`, shape, type: shape.length === 1 ? 0 : 8 })
+    add('attn_norm.weight', embedding)
+    add('attn_q.weight', embedding, heads * head)
+    add('attn_k.weight', embedding, keyHeads * head)
+    add('attn_v.weight', embedding, keyHeads * head)
+    add('attn_output.weight', heads * head, embedding)
+    if (architecture === 'qwen2')
+      for (const [n, c] of [['q', heads] as const, ['k', keyHeads] as const, ['v', keyHeads] as const])
+        add(`attn_${n}.bias`, c * head)
+    if (architecture === 'qwen3' || architecture === 'gemma3')
+      for (const n of ['q', 'k']) add(`attn_${n}_norm.weight`, head)
+    add('ffn_norm.weight', embedding)
+    add('ffn_gate.weight', embedding, feedForward)
+    add('ffn_up.weight', embedding, feedForward)
+    add('ffn_down.weight', feedForward, embedding)
+    if (architecture === 'gemma3')
+      for (const n of ['post_attention_norm', 'post_ffw_norm']) add(`${n}.weight`, embedding)
+  }
+  return {
+    metadata: {
+      'general.architecture': str(architecture),
+      'general.name': str('Tiny'),
+      [key('block_count')]: u32(layers),
+      [key('context_length')]: u32(512),
+      [key('embedding_length')]: u32(embedding),
+      [key('feed_forward_length')]: u32(feedForward),
+      [key('attention.head_count')]: u32(heads),
+      [key('attention.head_count_kv')]: u32(keyHeads),
+      [key('attention.layer_norm_rms_epsilon')]: f32(1e-5),
+      [key('rope.freq_base')]: f32(10000),
+      'tokenizer.ggml.model': str('llama'),
+      'tokenizer.ggml.tokens': { type: 'array', of: 'string', value: tokens },
+      'tokenizer.ggml.scores': { type: 'array', of: 'f32', value: tokens.map((_, i) => -i) },
+      'tokenizer.ggml.token_type': { type: 'array', of: 'i32', value: tokens.map((_, i) => (i < 256 ? 6 : 1)) },
+      'tokenizer.ggml.bos_token_id': u32(256),
+      'tokenizer.ggml.eos_token_id': u32(257),
+      'tokenizer.chat_template': str('{{ messages }}'),
+    },
+    tensors,
+  }
+}
