@@ -46,7 +46,7 @@ const script: Omit<LanguageRules, 'extensions'> = {
 
 export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
   python: {
-    extensions: ['.py'],
+    extensions: ['.py', '.pyi'],
     form: 'inside',
     isDocumentation: () => false,
     functions: set('function_definition'),
@@ -102,8 +102,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
 }
 
 export function languageOf(file: string): LanguageName | undefined {
-  // Declarations without bodies and minified bundles answer no question.
-  if (/\.d\.[mc]?ts$|\.min\.js$/.test(file)) return undefined
+  if (file.endsWith('.min.js')) return undefined
   const extension = path.extname(file)
   return (Object.keys(languages) as LanguageName[]).find((name) => languages[name].extensions.includes(extension))
 }

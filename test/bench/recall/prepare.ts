@@ -49,10 +49,12 @@ async function prepareFolder(name: string, source: string): Promise<Prepared> {
   return { name, folder, tree, questions: parseQuestions(await readFile(path.join(folder, 'questions.jsonl'), 'utf8')) }
 }
 
+export const isOfCorpus = (what: string): boolean =>
+  readRepositories().some(({ name }) => name === what) || splits.some((split) => split === what)
+
 /** What a NAME or SPLIT of the corpus, or a folder, stands for. */
 export async function prepare(what: string): Promise<Prepared[]> {
-  const known = readRepositories().some(({ name }) => name === what) || splits.some((split) => split === what)
-  if (!known) {
+  if (!isOfCorpus(what)) {
     const source = path.resolve(what)
     const hash = createHash('sha256').update(source).digest('hex').slice(0, 8)
     return [await prepareFolder(`${path.basename(source)}-${hash}`, source)]

@@ -69,7 +69,7 @@ function withoutMarkup(text: string, form: DocumentationForm): string {
     .replace(/\{@\w+[^}]*\}/g, ' ')
     .replace(/<(?:see|seealso|paramref|typeparamref)\s+(?:cref|langword|name|href)="(?:[A-Z]:)?([^"]*)"\s*\/?>/g, '$1')
     .replace(/:[\w+-]+(?::[\w+-]+)?:`~?([^`<]*?)(?:\s*<[^`>]*>)?`/g, '$1')
-    .replace(/!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])/g, '$1')
+    .replace(/!?\[([^\]]*)\](?:\((?:[^()]|\([^)]*\))*\)|\[[^\]]*\])/g, '$1')
     .replace(form === 'lines' ? /\[(`?[\w:.#<>()]+`?)\]/g : /\[(`[\w:.#<>()]+`)\]/g, '$1')
     .replace(/<\/?[a-zA-Z][^<>]*>/g, ' ')
     .replace(/``?([^`]*)``?_{0,2}/g, '$1')
@@ -79,6 +79,7 @@ function withoutMarkup(text: string, form: DocumentationForm): string {
     .replace(/&amp;/g, '&')
     .replace(/\s+([,.;:!?])(?=\s|$)/g, '$1')
     .replace(/\s+/g, ' ')
+    .replace(/^\s*\[\w+\] /, '')
     .trim()
 }
 
@@ -101,14 +102,13 @@ function leadingSentences(text: string): string {
 /** Go's convention, and others' habit, of opening with the name would hand the answer over. */
 function withoutOwnName(text: string, name: string): string {
   if (name === '') return text
-  const first = /^(?:func\s+|the\s+)?([\w.$:#*]+)(?:\([^)]*\))?(?:\s*[:–—-])?\s+(?:(?:function|method)\s+)?/iu.exec(
-    text,
-  )
+  const first =
+    /^(?:func\s+|the\s+)?([\w.$:#*]+)(?:\s*\([^)]*\))?(?:\s*(?:->|[:–—-]))?\s+(?:(?:function|method)\s+)?/iu.exec(text)
   const own = first?.[1]?.split(/[.:#*]/).at(-1)
   if (first === null || own?.toLowerCase() !== name.toLowerCase()) return text
   const rest = text.slice(first[0].length)
   // `Add adds …` loses its subject, but a sentence in the imperative (`Close the file`) loses nothing it can spare.
-  return /^[a-z]+s\b/.test(rest) || (own === name && /[a-z][A-Z]|_/.test(name))
+  return /^[a-z]+s\b|^return\b/.test(rest) || (own === name && /[a-z][A-Z]|_/.test(name))
     ? rest.charAt(0).toUpperCase() + rest.slice(1)
     : text
 }

@@ -70,17 +70,26 @@ function lineStarts(text: string): (index: number) => number {
   }
 }
 
-/** A file of a language without rules comes back as it is. */
-export async function stripFile(file: string, text: string): Promise<StrippedFile> {
+/** A file of a language without rules comes back as it is. With `keepDocumentation` only the definitions are of interest. */
+export async function stripFile(
+  file: string,
+  text: string,
+  options: { readonly keepDocumentation: boolean } = { keepDocumentation: false },
+): Promise<StrippedFile> {
   const language = languageOf(file)
   if (language === undefined) return { text, definitions: [] }
   const { definitions, removals } = await withTree(language, text, (root) => findDocumentation(root, language))
-  const stripped = cut(text, removals)
+  const stripped = cut(text, options.keepDocumentation ? [] : removals)
   const lineOf = lineStarts(text)
   return {
     text: stripped.text,
     definitions: definitions.map((definition) => {
-      const asks = definition.role === 'function' && definition.hasBody && !definition.nested && !definition.inTests
+      const asks =
+        definition.role === 'function' &&
+        definition.name !== '' &&
+        definition.hasBody &&
+        !definition.nested &&
+        !definition.inTests
       const question =
         asks && definition.documentation !== undefined
           ? questionOf(definition.documentation, language, languages[language].form, definition.name)
