@@ -204,6 +204,8 @@ function visit(container: Node, place: Place, rules: LanguageRules, found: Found
   for (const child of named(container)) {
     if (isComment(child)) {
       comments.push(child)
+      // Also inside macros, where nothing is parsed as a definition.
+      if (rules.documentsByForm && rules.isDocumentation(child.text)) found.removals.push(removalOf(child))
       continue
     }
     if (isLead(child)) {
@@ -272,7 +274,7 @@ function record(
   } else if (!place.nested || rules.form === 'block') {
     const documents = documenting(comments, lead ?? node, rules)
     if (documents.length > 0) documentation = documents.map((comment) => comment.text.trimEnd()).join('\n')
-    found.removals.push(...documents.map(removalOf))
+    if (!rules.documentsByForm) found.removals.push(...documents.map(removalOf))
   }
   const definition: Definition = {
     symbol,

@@ -17,6 +17,8 @@ export interface LanguageRules {
   readonly form: DocumentationForm
   /** Whether a comment of this text is documentation when it stands right before a definition. */
   readonly isDocumentation: (text: string) => boolean
+  /** Such a comment is documentation wherever it stands, as `///` is. */
+  readonly documentsByForm: boolean
   /** Nodes with parameters and a body: what questions ask for. */
   readonly functions: ReadonlySet<string>
   /** Nodes that qualify the names of what they hold. */
@@ -31,6 +33,7 @@ const set = (names: string): ReadonlySet<string> => new Set(names.split(' '))
 const script: Omit<LanguageRules, 'extensions'> = {
   form: 'block',
   isDocumentation: isBlock,
+  documentsByForm: false,
   functions: set(
     'function_declaration generator_function_declaration method_definition function_expression arrow_function generator_function',
   ),
@@ -49,6 +52,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
     extensions: ['.py', '.pyi'],
     form: 'inside',
     isDocumentation: () => false,
+    documentsByForm: false,
     functions: set('function_definition'),
     scopes: set('class_definition'),
     others: new Set(),
@@ -61,6 +65,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
     form: 'lines',
     // `//go:build` and its like steer tools; they are no documentation.
     isDocumentation: (text) => !/^\/\/[a-z]+:|^\/\/\s*\+build|^\/\/nolint/.test(text),
+    documentsByForm: false,
     functions: set('function_declaration method_declaration'),
     scopes: set('type_spec'),
     others: set('type_declaration const_declaration var_declaration const_spec var_spec method_elem method_spec'),
@@ -69,6 +74,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
     extensions: ['.rs'],
     form: 'lines',
     isDocumentation: (text) => /^\/\/\/(?!\/)|^\/\*\*[^*/]/.test(text),
+    documentsByForm: true,
     functions: set('function_item'),
     scopes: set('impl_item trait_item mod_item struct_item enum_item union_item'),
     others: set(
@@ -80,6 +86,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
     extensions: ['.java'],
     form: 'block',
     isDocumentation: isBlock,
+    documentsByForm: false,
     functions: set('method_declaration constructor_declaration compact_constructor_declaration'),
     scopes: set(
       'class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration',
@@ -90,6 +97,7 @@ export const languages: Readonly<Record<LanguageName, LanguageRules>> = {
     extensions: ['.cs'],
     form: 'lines',
     isDocumentation: (text) => /^\/\/\/(?!\/)/.test(text),
+    documentsByForm: true,
     functions: set('method_declaration constructor_declaration operator_declaration conversion_operator_declaration'),
     scopes: set(
       'class_declaration interface_declaration struct_declaration record_declaration enum_declaration namespace_declaration',

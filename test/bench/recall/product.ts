@@ -1,0 +1,69 @@
+/**
+ * The product as a ranker: the command `longread recall` on a folder, as a person would run it, for all questions at once. The
+ * folder is read on the first call and remembered in the bench's own memory folder after that.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import type { RecallResult, Signals } from '../../../extension/protocol/types'
+import { cacheFolder, sourceFile } from '../corpus/repositories'
+import type { BenchUnit, Ranker, Ranking } from './ranker'
+
+export interface ProductOptions {
+  readonly name: string
+  readonly signals: Signals
+  readonly rerank: boolean
+  /** Further options of the command, such as `--model NAME`. */
+  readonly args?: readonly string[]
+}
+
+function longread(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [sourceFile('out/extension/cli.js'), ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const parts: Buffer[] = []
+    child.stdout.on('data', (part: Buffer) => parts.push(part))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(parts).toString('utf8'))
+      else reject(new Error(`longread ${args[0] ?? ''} ended with exit code ${String(code)}.`))
+    })
+  })
+}
+
+const key = (unit: Pick<BenchUnit, 'file' | 'startLine'>): string => `${unit.file}:${String(unit.startLine)}`
+
+/** Units that the command does not name share the last place. */
+export function scoresOf(result: Pick<RecallResult, 'units'>, units: readonly BenchUnit[]): Float32Array {
+  const scores = new Map(result.units.map((unit) => [key(unit), unit.score]))
+  return Float32Array.from(units, (unit) => scores.get(key(unit)) ?? -Infinity)
+}
+
+export function productRanker(root: string, options: ProductOptions): Ranker {
+  return {
+    name: options.name,
+    async rank(questions, units): Promise<Ranking> {
+      const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-bench-'))
+      try {
+        const file = path.join(folder, 'questions.jsonl')
+        await writeFile(file, questions.map((question) => `${JSON.stringify({ question })}\n`).join(''))
+        const memory = ['--memory', path.join(cacheFolder(), 'recall-memory')]
+        const top = ['--top', String(units.length)]
+        const signals = ['--signals', options.signals, ...(options.rerank ? [] : ['--no-rerank'])]
+        const out = await longread([
+          ...['recall', root, '--questions', file, '--json'],
+          ...[...memory, ...top, ...signals, ...(options.args ?? [])],
+        ])
+        const lines = out.split('\n').filter((line) => line.startsWith('{'))
+        const results = lines.map((line) => JSON.parse(line) as RecallResult)
+        if (results.length !== questions.length) throw new Error('longread recall did not answer each question once.')
+        const seconds = results.reduce((sum, { ms }) => sum + ms, 0) / 1000
+        return { scores: results.map((result) => scoresOf(result, units)), seconds }
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    },
+  }
+}
