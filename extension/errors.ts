@@ -77,6 +77,13 @@ export const modelNotStored = (file: string, why: string, options?: ErrorOptions
     options,
   )
 
+export const choiceNotStored = (file: string, cause: unknown) =>
+  new LongreadError(
+    'disk',
+    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. The model in use stays as it was; give --model instead.`,
+    { cause },
+  )
+
 /** What any thrown value becomes at a boundary: itself when it is ours, else `internal` with its message. */
 export function asLongreadError(thrown: unknown): LongreadError {
   if (thrown instanceof LongreadError) return thrown

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import envPaths from 'env-paths'
-import { asLongreadError, modelNotStored, noModel } from '../errors'
+import { asLongreadError, choiceNotStored, noModel } from '../errors'
 import { knownArchitectures } from './architectures'
 import { printable, readGguf } from './gguf'
 import { readModelFile } from './model-file'
@@ -109,8 +109,8 @@ export async function useModel(nameOrPath: string): Promise<ResolvedModel> {
     await writeFile(unfinished, `${JSON.stringify(config, undefined, 2)}\n`)
     await rename(unfinished, file)
   } catch (error) {
-    await rm(unfinished, { force: true })
-    throw modelNotStored(file, error instanceof Error ? error.message : String(error), { cause: error })
+    await rm(unfinished, { force: true }).catch(() => undefined)
+    throw choiceNotStored(file, error)
   }
   return found
 }
@@ -162,6 +162,8 @@ async function describe({ name, path }: ResolvedModel, inUse: string): Promise<L
     if (!known) return { ...base, problem: 'the file is gone' }
     return knownArchitectures.includes(known.architecture) ? base : { ...base, problem: notRead(known.architecture) }
   }
+  if (known && bytes !== known.bytes)
+    return { ...base, problem: `the file has ${bytes} bytes and should have ${known.bytes}; pull it again` }
   try {
     const { metadata } = readGguf(path)
     const text = (key: string) => {

@@ -53,9 +53,9 @@ const MAX_KEY = 65_535
 const MAX_ELEMENTS = 1 << 30
 
 /** Text out of a file as it may be shown: short, on one line, without what a terminal would obey. */
-export const printable = (text: string): string => {
+export const printable = (text: string, limit = 80): string => {
   const clean = text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029\uFFFD]/gu, '?')
-  return clean.length > 80 ? `${clean.slice(0, 79)}…` : clean
+  return clean.length > limit ? `${clean.slice(0, limit - 1)}…` : clean
 }
 
 /** Opens a file for `read`, as a regular file of known size; anything that goes wrong is one `bad-model` error. */
