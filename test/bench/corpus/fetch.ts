@@ -71,7 +71,7 @@ async function download(repository: Repository, into: string): Promise<void> {
 }
 
 /** Refuses an archive that names anything outside the folder it is unpacked into. */
-async function unpack(archive: string, into: string): Promise<void> {
+export async function unpack(archive: string, into: string): Promise<void> {
   await mkdir(into, { recursive: true })
   if (archive.endsWith('.deb')) {
     await run('dpkg-deb', ['-x', archive, into], into)

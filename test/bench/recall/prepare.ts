@@ -6,11 +6,11 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { cacheFolder, splits, readRepositories } from '../corpus/repositories'
-import { defaultQuestionOptions, stripRepository, writeStripped, type LabelledQuestion } from './questions'
+import { defaultQuestionOptions, stripRepository, unambiguous, writeStripped, type LabelledQuestion } from './questions'
 
 export interface Prepared {
   readonly name: string
@@ -65,6 +65,31 @@ export async function prepare(what: string): Promise<Prepared[]> {
     prepared.push(await prepareFolder(repository.name, folder))
   }
   return prepared
+}
+
+/**
+ * Several repositories as one workspace, each in a folder of its name. Questions that two of them answer are left out. Made
+ * anew each time from hard links, so it costs little room.
+ */
+export async function prepareTogether(name: string, parts: readonly Omit<Prepared, 'folder'>[]): Promise<Prepared> {
+  const folder = path.join(cacheFolder(), 'recall', `together-${name}`)
+  const tree = path.join(folder, 'tree')
+  await rm(folder, { recursive: true, force: true })
+  for (const part of parts) {
+    for (const entry of await readdir(part.tree, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      const from = path.join(entry.parentPath, entry.name)
+      const to = path.join(tree, part.name, path.relative(part.tree, from))
+      await mkdir(path.dirname(to), { recursive: true })
+      await link(from, to)
+    }
+  }
+  const prefixed = parts.flatMap((part) =>
+    part.questions.map((question) => ({ ...question, file: `${part.name}/${question.file}` })),
+  )
+  const questions = unambiguous(prefixed)
+  await writeFile(path.join(folder, 'questions.jsonl'), questions.map((one) => `${JSON.stringify(one)}\n`).join(''))
+  return { name: `${name}, together`, folder, tree, questions }
 }
 
 async function main(names: readonly string[]): Promise<void> {

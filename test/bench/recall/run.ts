@@ -2,8 +2,9 @@
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
  *   node out/test/bench/recall/run.js [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
- *     [--limit N] [--format text|markdown|json] [--svg FILE]
+ *     [--limit N] [--together] [--format text|markdown|json] [--svg FILE]
  *
+ * --together measures the repositories of each SPLIT as one workspace.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
  * Without --questions the documentation of a repository's functions asks, and is taken out of what is read. FILE has one
  * `{"question", "file", "symbol"?, "startLine"?, "endLine"?, "repository"?}` a line; a folder is then read as it is.
@@ -17,7 +18,7 @@ import { barChart, type Bar } from './chart'
 import { embedder } from './embedder'
 import { readAsked, resolveQuestions, type AskedQuestion } from './hand-written'
 import { evaluate, meanOf, ranksOf, type Ranks } from './metrics'
-import { isOfCorpus, prepare, type Prepared } from './prepare'
+import { isOfCorpus, prepare, prepareTogether, type Prepared } from './prepare'
 import { productRanker } from './product'
 import type { LabelledQuestion } from './questions'
 import { random } from './random'
@@ -36,6 +37,8 @@ export interface BenchOptions {
   readonly questions?: string
   /** At most so many questions a repository, the first of them. */
   readonly limit?: number
+  /** All repositories that a name stands for as one workspace. */
+  readonly together?: boolean
   readonly onMeasured?: (measured: Measured) => void
 }
 
@@ -54,11 +57,7 @@ export const rankers: Readonly<Record<string, RankerOf>> = {
   rerank: product('Longread, all with rerank', 'all', true),
 }
 
-interface Asked {
-  readonly name: string
-  readonly tree: string
-  readonly questions: readonly LabelledQuestion[]
-}
+type Asked = Omit<Prepared, 'folder'>
 
 async function withOwnQuestions(what: string, asked: readonly AskedQuestion[]): Promise<Asked[]> {
   const places: Pick<Prepared, 'name' | 'tree'>[] = isOfCorpus(what)
@@ -94,7 +93,8 @@ export async function bench(options: BenchOptions): Promise<Measured[]> {
   const asked = options.questions === undefined ? undefined : await readAsked(options.questions)
   const measured: Measured[] = []
   for (const what of options.what) {
-    const places: Asked[] = asked === undefined ? await prepare(what) : await withOwnQuestions(what, asked)
+    let places: Asked[] = asked === undefined ? await prepare(what) : await withOwnQuestions(what, asked)
+    if (options.together === true && places.length > 1) places = [await prepareTogether(what, places)]
     for (const { name, tree, questions: all } of places) {
       const units = await loadUnits(tree)
       const read = new Set(units.map(({ file }) => file))
@@ -140,6 +140,7 @@ async function main(): Promise<void> {
       questions: { type: 'string' },
       rankers: { type: 'string', default: 'random,bm25,embedder' },
       limit: { type: 'string' },
+      together: { type: 'boolean', default: false },
       svg: { type: 'string' },
       format: { type: 'string', default: 'text' },
     },
@@ -147,6 +148,7 @@ async function main(): Promise<void> {
   const measured = await bench({
     what: positionals.length === 0 ? ['test'] : positionals,
     rankers: chosenRankers(values.rankers),
+    together: values.together,
     ...(values.questions === undefined ? {} : { questions: values.questions }),
     ...(values.limit === undefined ? {} : { limit: Number(values.limit) }),
     onMeasured: ({ repository, ranker, evaluation: { unit, file } }) =>
