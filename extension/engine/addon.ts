@@ -1,7 +1,10 @@
 /**
- * The typed surface of the native addon (native/addon) and nothing else: TypeScript that loads it checks every argument
- * here, C++ checks again. Arrays are row-major; heads are query heads, key heads are the groups that share keys.
+ * The typed surface of the native addon (native/addon) and nothing else. Arrays are row-major; heads are query heads, key
+ * heads are the groups of them that share keys. A rejected call carries `code`, one of extension/errors.ts.
  */
+import { createRequire } from 'node:module'
+import * as path from 'node:path'
+import { engineMissing, LongreadError } from '../errors'
 
 export interface Head {
   readonly layer: number
@@ -25,36 +28,44 @@ export interface ModelInfo {
   readonly loadSeconds: number
   /** Which build of ggml's CPU code runs (`zen4`, `haswell`, …). */
   readonly cpu: string
+  /** The token that every text starts with, or -1. */
+  readonly beginToken: number
 }
 
-/** Set from any thread's point of view; a call given one stops within one batch and rejects with code `cancelled`. */
+/** Seen by the computing threads within milliseconds: a call given one rejects with code `cancelled`. */
 export interface NativeCancel {
   cancel(): void
 }
 
 export interface LoadOptions {
   readonly path: string
+  /** `fast` transcodes to Q8_0, `file` keeps the formats of the file. */
   readonly weights: 'fast' | 'file'
+  /** 0: as many as there are cores. */
   readonly threads: number
   /** Folder of ggml's prebuilt libraries. */
   readonly libraries: string
 }
+
+/** F16, or 8 bit with one scale a token and key head. */
+export type KeyFormat = 'f16' | 'q8'
 
 export interface EpisodeOptions {
   /** The whole episode: header, breadcrumbs, units. */
   readonly tokens: Int32Array
   /** Start and end token of each unit (end exclusive), pairs; tokens outside every unit are read but not remembered. */
   readonly units: Uint32Array
-  /** Query heads that score units; their key heads are what is stored. */
   readonly heads: readonly Head[]
   readonly window: number
   readonly sinks: number
-  /** Reference questions' queries as `queries()` gave them, one after the other, with the number of tokens of each. */
-  readonly bank: { readonly queries: Float32Array; readonly tokens: Uint32Array }
+  readonly keyFormat: KeyFormat
+  /** Reference questions: [head][all their tokens][head size] as `queries` gives them, and the tokens of each. */
+  readonly bank?: { readonly queries: Float32Array; readonly tokens: Uint32Array }
 }
 
-/** What stays of an episode; owned by native memory until it is added to a store or dropped. */
+/** What stays of an episode. */
 export interface NativeEpisode {
+  /** Tokens remembered, in units. */
   readonly tokens: number
   readonly units: number
   /** Bytes of keys and statistics. */
@@ -63,32 +74,37 @@ export interface NativeEpisode {
 
 export interface GenerateOptions {
   readonly tokens: Int32Array
+  /** 0: always the most likely token. */
   readonly temperature: number
   readonly topP: number
   readonly seed: number
   readonly maxTokens: number
   /** Spans of the prompt (start, end pairs) whose attention is reported with every token. */
   readonly watch: Uint32Array
-  /** Heads whose attention is watched. */
   readonly watchHeads: readonly Head[]
 }
 
 export interface GeneratedToken {
   readonly token: number
+  /** UTF-8; may be a part of a character. */
   readonly piece: Uint8Array
-  /** [head][span]: attention mass that this token paid to each watched span. */
+  /** [watched head][span]: share of this token's attention that each span got. */
   readonly attention: Float32Array
 }
 
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
 export interface NativeModel {
-  readonly info: ModelInfo
+  info(): ModelInfo
+  /** No begin token is added. Repository text is never parsed for special tokens. */
   tokenize(text: string, parseSpecial: boolean): Int32Array
   detokenize(tokens: Int32Array): string
   /** The model's own chat template applied, ending where the assistant speaks. */
-  chat(messages: readonly { readonly role: 'system' | 'user' | 'assistant'; readonly content: string }[]): string
-  /**
-   * Queries of `heads` for the tokens from `from` on, all rotated to one distance: [heads][tokens][headSize].
-   */
+  chat(messages: readonly ChatMessage[]): string
+  /** Queries for the tokens from `from` on, rotated to one distance and scaled: [head][token][head size]. */
   queries(
     tokens: Int32Array,
     from: number,
@@ -96,49 +112,129 @@ export interface NativeModel {
     distance: number,
     cancel: NativeCancel,
   ): Promise<Float32Array>
-  read(episode: EpisodeOptions, cancel: NativeCancel, progress: (tokens: number) => void): Promise<NativeEpisode>
-  /** Mean log-likelihood of `target` after each of `prefixes` (read afresh), in nats a token; stops early at `deadlineMs`, NaN for what was not read. */
+  /** `progress` gets the tokens read so far. */
+  read(options: EpisodeOptions, cancel: NativeCancel, progress: (tokens: number) => void): Promise<NativeEpisode>
+  /** Nats a token of `target` after each prefix; NaN for what was not reached in `seconds` (the first always is). */
   likelihood(
     prefixes: readonly Int32Array[],
     target: Int32Array,
-    deadlineMs: number,
+    seconds: number,
     cancel: NativeCancel,
     progress: (done: number) => void,
   ): Promise<Float32Array>
+  /** [row][vocabulary] for the given positions. */
+  logits(tokens: Int32Array, rows: Int32Array, cancel: NativeCancel): Promise<Float32Array>
+  /** The listener gets how many tokens of the prompt are read, then token after token. */
   generate(
     options: GenerateOptions,
     cancel: NativeCancel,
-    onPrefill: (done: number) => void,
-    onToken: (token: GeneratedToken) => void,
+    listener: (prefilled: number | undefined, token?: GeneratedToken) => void,
   ): Promise<'stop' | 'length'>
+  /** A running call keeps the model until it ends. */
   dispose(): void
 }
 
-/** Keys of everything held for one (model, profile), by file. */
+export interface Scores {
+  /** [head][query token][unit]: log-sum-exp of q·k over the unit's keys. */
+  readonly masses: Float32Array
+  /** [head][unit]: over the reference questions, of the mean mass of their tokens. */
+  readonly bankMean: Float32Array
+  readonly bankDeviation: Float32Array
+}
+
+/** What was read of files, for one list of heads. */
 export interface NativeStore {
-  readonly bytes: number
-  /** Adds or replaces what is held of a file; takes the episode over. */
+  bytes(): number
   put(file: string, episode: NativeEpisode): void
   remove(file: string): void
-  /** Writes what is held of a file as an immutable segment: a temporary name, checksummed, then renamed. */
+  /** Writes an immutable segment: aside, synced, then renamed. Rejects with code `disk`. */
   save(file: string, path: string, metadata: string): Promise<void>
-  /** Maps a segment; rejects with code `bad-segment` when it is damaged or of another format. Returns its metadata. */
+  /** Maps a segment and gives its metadata. Rejects with code `bad-segment` when it is damaged or made for other heads. */
   load(file: string, path: string): Promise<string>
-  /**
-   * Log-sum-exp over each unit's keys for every head and query token: [heads][tokens][units], the units of `files` one file
-   * after the other; and mean and deviation over the bank: [heads][units] each.
-   */
+  /** Units of the files, one file after the other. */
   score(
     files: readonly string[],
     queries: Float32Array,
     tokens: number,
     threads: number,
     cancel: NativeCancel,
-  ): Promise<{ masses: Float32Array; bankMean: Float32Array; bankDeviation: Float32Array }>
+  ): Promise<Scores>
 }
 
 export interface NativeAddon {
   loadModel(options: LoadOptions, cancel: NativeCancel, progress: (fraction: number) => void): Promise<NativeModel>
-  createCancel(): NativeCancel
-  createStore(heads: readonly Head[], headSize: number, keyHeads: number, keyFormat: 'f16' | 'q8'): NativeStore
+  readonly Cancel: new () => NativeCancel
+  readonly Store: new (model: NativeModel, heads: readonly Head[], keyFormat: KeyFormat) => NativeStore
+  /** What the scoring loop was compiled for: `avx512`, `avx2` or `portable`. */
+  readonly instructions: string
+}
+
+/** The root of the package: the folder of package.json, whether compiled to out/ or not. */
+export function packageRoot(): string {
+  return path.resolve(__dirname, '../../..')
+}
+
+/** Where npm put ggml's prebuilt libraries: in this package's node_modules or in one further up. */
+export function librariesFolder(): string {
+  const platform = `${process.platform}-${process.arch}`
+  try {
+    const entry = createRequire(path.join(packageRoot(), 'package.json')).resolve(`@node-llama-cpp/${platform}`)
+    return path.resolve(path.dirname(entry), '../bins', platform)
+  } catch (cause) {
+    throw new LongreadError('engine-missing', `There is no engine for ${platform}; Longread runs on linux-x64.`, {
+      cause,
+    })
+  }
+}
+
+let loaded: NativeAddon | undefined
+
+/** Loads the addon once. Throws engine-missing. */
+export function loadAddon(): NativeAddon {
+  if (loaded) return loaded
+  try {
+    const file = path.join(packageRoot(), 'native/build/Release/longread.node')
+    loaded = createRequire(__filename)(file) as NativeAddon
+    return loaded
+  } catch (cause) {
+    throw engineMissing(cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause))
+  }
+}
+
+/**
+ * Runs a native call that can be cancelled; the call's rejection becomes a LongreadError with its code.
+ */
+export async function cancellable<T>(
+  addon: NativeAddon,
+  signal: AbortSignal | undefined,
+  call: (cancel: NativeCancel) => Promise<T>,
+): Promise<T> {
+  const cancel = new addon.Cancel()
+  const stop = () => cancel.cancel()
+  if (signal?.aborted) stop()
+  signal?.addEventListener('abort', stop, { once: true })
+  try {
+    return await call(cancel)
+  } catch (thrown) {
+    throw fromNative(thrown)
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+const nativeCodes = new Set<string>([
+  'cancelled',
+  'usage',
+  'bad-model',
+  'bad-architecture',
+  'engine-missing',
+  'disk',
+  'too-long',
+  'bad-segment',
+])
+
+function fromNative(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return thrown
+  const code = nativeCodes.has(thrown.code) ? (thrown.code as LongreadError['code']) : 'internal'
+  return new LongreadError(code, thrown.message, { cause: thrown })
 }

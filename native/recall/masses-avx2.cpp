@@ -5,7 +5,7 @@ namespace longread {
 
 void masses_avx2(const KeyView& keys, int begin, int end, const float* queries, int rows, float* out, size_t out_stride,
                  void* scratch) {
-    all_masses(keys, begin, end, queries, rows, out, out_stride, static_cast<f32x16*>(scratch));
+    all_masses(keys, begin, end, queries, rows, out, out_stride, scratch);
 }
 
 } // namespace longread

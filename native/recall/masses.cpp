@@ -13,7 +13,7 @@ namespace {
 
 void masses_portable(const KeyView& keys, int begin, int end, const float* queries, int rows, float* out,
                      size_t out_stride, void* scratch) {
-    all_masses(keys, begin, end, queries, rows, out, out_stride, static_cast<f32x16*>(scratch));
+    all_masses(keys, begin, end, queries, rows, out, out_stride, scratch);
 }
 
 struct Choice {
@@ -62,7 +62,7 @@ void unit_masses(const KeyView& keys, int begin, int end, const float* queries, 
     }
     thread_local Scratch scratch;
     const size_t groups = static_cast<size_t>((end - 1) / group_tokens - begin / group_tokens + 1);
-    void* products = scratch.at_least(groups * masses_row_block * group_tokens * sizeof(float));
+    void* products = scratch.at_least(groups * row_block * group_tokens * sizeof(float));
     chosen().function(keys, begin, end, queries, rows, out, out_stride, products);
 }
 

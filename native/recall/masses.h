@@ -10,9 +10,6 @@ namespace longread {
 void unit_masses(const KeyView& keys, int begin, int end, const float* queries, int rows, float* out,
                  size_t out_stride);
 
-// Rows of queries that share one pass over the keys: 12 accumulators leave registers for the key and the broadcast.
-constexpr int masses_row_block = 12;
-
 // Which instructions unit_masses uses here: "avx512", "avx2" or "portable".
 const char* masses_instructions();
 
