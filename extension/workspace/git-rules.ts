@@ -1,0 +1,138 @@
+/**
+ * Where git keeps ignore rules apart from the folders that are read: `info/exclude` of a repository, the user's global
+ * excludes, and the `.gitignore` files above the root when the root lies inside a larger repository. Nothing here fails:
+ * a file that is not there or cannot be read holds no rules, as in git.
+ */
+import { execFile } from 'node:child_process'
+import { constants } from 'node:fs'
+import { lstat, open, readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { bytesOf, FolderRules, noRules, parseRules, type RuleList } from './ignore-rules'
+
+export interface GitRules {
+  /** The root as seen from the top of its repository: empty, or with a trailing slash. */
+  readonly prefix: string
+  /** Lists that hold in the whole root, the farthest first. */
+  readonly lists: readonly RuleList[]
+}
+
+/** The rules from outside the root. The `.gitignore` of the root and of folders in it are read on the way. */
+export async function rulesAround(root: string): Promise<GitRules> {
+  const excludes = await globalExcludes(root)
+  const global = excludes === undefined ? [] : [await rulesOf(excludes, shortened(excludes), '', true)]
+  const top = await repositoryAround(root)
+  if (top === undefined) return { prefix: '', lists: global }
+  const folders = top === root ? [] : path.relative(top, root).split(path.sep)
+  const up = (count: number) => '../'.repeat(folders.length - count)
+  const lists = [...global, await excludesOf(top, `${up(0)}.git`, '')]
+  for (let depth = 0; depth < folders.length; depth++) {
+    const base = folders
+      .slice(0, depth)
+      .map((folder) => `${folder}/`)
+      .join('')
+    lists.push(await rulesOf(path.join(top, base, '.gitignore'), `${up(depth)}.gitignore`, base))
+    const inside = bytesOf(base + (folders[depth] ?? ''))
+    // A root that its repository ignores was named on purpose: it is read by its own rules.
+    if (FolderRules.of([], lists).decide(inside, true)?.ignored) return { prefix: '', lists: global }
+  }
+  return { prefix: folders.map((folder) => `${folder}/`).join(''), lists }
+}
+
+/** `info/exclude` of the repository whose work tree is this folder; `.git` may be a folder or a file that names one. */
+export async function excludesOf(folder: string, name: string, base: string): Promise<RuleList> {
+  const gitDirectory = await gitDirectoryOf(folder)
+  return gitDirectory === undefined
+    ? noRules
+    : rulesOf(path.join(gitDirectory, 'info', 'exclude'), `${name}/info/exclude`, base, true)
+}
+
+/** Reads one ignore file. Inside a work tree it is not read through a link, which could lead anywhere (as in git). */
+export async function rulesOf(file: string, name: string, base: string, follow = false): Promise<RuleList> {
+  try {
+    // Without O_NONBLOCK a pipe of this name would be waited for.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW))
+    try {
+      if ((await handle.stat()).isFile()) return parseRules(await handle.readFile(), `ignored by ${name}`, base)
+    } finally {
+      await handle.close()
+    }
+  } catch {
+    // No such file, or none that may be read: no rules.
+  }
+  return noRules
+}
+
+/** The nearest folder, from this one upward, that holds a `.git`. */
+async function repositoryAround(root: string): Promise<string | undefined> {
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    if ((await gitDirectoryOf(folder)) !== undefined) return folder
+    if (folder === path.dirname(folder)) return undefined
+  }
+}
+
+async function gitDirectoryOf(folder: string): Promise<string | undefined> {
+  const git = path.join(folder, '.git')
+  try {
+    const state = await lstat(git)
+    if (state.isDirectory()) return git
+    if (!state.isFile() || state.size > 4096) return undefined
+    // A worktree or submodule: `gitdir: PATH`; a worktree's rules lie in the common directory.
+    const named = /^gitdir: (.+)$/m.exec(await readFile(git, 'utf8'))?.[1]
+    if (named === undefined) return undefined
+    const directory = path.resolve(folder, named)
+    const common = await readFile(path.join(directory, 'commondir'), 'utf8').catch(() => '')
+    return common.trim() === '' ? directory : path.resolve(directory, common.trim())
+  } catch {
+    return undefined
+  }
+}
+
+/** The file that `core.excludesFile` names, or git's default for it. */
+async function globalExcludes(root: string): Promise<string | undefined> {
+  const named = (await askGit(root)) ?? (await readConfig())
+  if (named === '') return undefined
+  if (named !== undefined) return path.resolve(root, named.replace(/^~(?=\/|$)/, homedir()))
+  return path.join(configHome(), 'git', 'ignore')
+}
+
+const configHome = () => {
+  const named = process.env['XDG_CONFIG_HOME']
+  return named === undefined || named === '' ? path.join(homedir(), '.config') : named
+}
+
+/** What git itself says, which knows includes and every place of its configuration; undefined without git or an answer. */
+async function askGit(root: string): Promise<string | undefined> {
+  // Set inside git's hooks, these would answer for another repository.
+  const env = { ...process.env, GIT_DIR: undefined, GIT_WORK_TREE: undefined, GIT_INDEX_FILE: undefined }
+  try {
+    const { stdout } = await promisify(execFile)('git', ['config', '-z', '--type=path', '--get', 'core.excludesFile'], {
+      cwd: root,
+      env,
+      timeout: 5000,
+    })
+    return stdout.replace(/\0$/, '')
+  } catch {
+    return undefined
+  }
+}
+
+/** For machines without git: the user's configuration files, read for this one entry. */
+async function readConfig(): Promise<string | undefined> {
+  for (const file of [path.join(homedir(), '.gitconfig'), path.join(configHome(), 'git', 'config')]) {
+    const text = await readFile(file, 'utf8').catch(() => '')
+    let section = ''
+    for (const line of text.split('\n')) {
+      section = /^\s*\[\s*([^\]]*?)\s*\]/.exec(line)?.[1]?.toLowerCase() ?? section
+      const value = /^\s*excludesfile\s*=\s*(?:"([^"]*)"|(.*?))\s*$/i.exec(line)
+      if (section === 'core' && value !== null) return value[1] ?? value[2]
+    }
+  }
+  return undefined
+}
+
+const shortened = (file: string) => {
+  const home = homedir()
+  return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file
+}
