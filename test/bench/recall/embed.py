@@ -99,6 +99,8 @@ def load(folder):
         write_graph(dict(read_safetensors(archive.read("model.safetensors"))), path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("EMBED_THREADS", "2"))
+    # On a machine with other work to do, threads that wait by spinning slow everything down.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return tokenizer, onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
 
 

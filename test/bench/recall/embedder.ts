@@ -33,7 +33,7 @@ async function python(): Promise<string> {
   const ready = path.join(folder(), 'ready')
   const interpreter = path.join(environment, 'bin', 'python')
   const wanted = packages.join(' ')
-  if (existsSync(ready) && (await readFile(ready, 'utf8')) === wanted) return interpreter
+  if (existsSync(ready) && existsSync(interpreter) && (await readFile(ready, 'utf8')) === wanted) return interpreter
   await mkdir(folder(), { recursive: true })
   await rm(environment, { recursive: true, force: true })
   await execute('python3', ['-m', 'venv', environment])
@@ -52,6 +52,9 @@ class Embedder {
     if (this.child === undefined) {
       this.child = spawn(await python(), [sourceFile('test/bench/recall/embed.py'), folder()])
       this.child.stderr.pipe(process.stderr)
+      // A child that cannot start or dies closes its output, and the missing answer below is the error; a broken pipe is not.
+      this.child.on('error', () => undefined)
+      this.child.stdin.on('error', () => undefined)
       this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]()
     }
     this.child.stdin.write(`${JSON.stringify(texts)}\n`)
