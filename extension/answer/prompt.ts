@@ -1,0 +1,58 @@
+/**
+ * The prompt of an answer: the code of the reading list under its paths, then the question, in the model's own chat template.
+ * Code and question are data: whatever looks like a control token in them is tokenised as ordinary text.
+ */
+import type { NativeModel } from '../engine/addon'
+import { fileHeader } from '../recall/episode'
+import type { ReadingItem } from './reading-list'
+
+export interface Prompt {
+  readonly tokens: Int32Array
+  /** Start and end token of each item of the reading list, pairs. */
+  readonly spans: Uint32Array
+}
+
+const system =
+  'You answer questions about a code repository. Use only the code given. Answer in one to three short sentences; give exact names and values as they stand in the code.'
+
+/** Stands in the template where the content goes, so that content can be tokenised apart from the template. */
+const placeholder = '\u0001CONTENT\u0001'
+
+export function buildPrompt(model: NativeModel, question: string, reading: readonly ReadingItem[]): Prompt {
+  const template = model.chat([
+    { role: 'system', content: system },
+    { role: 'user', content: placeholder },
+  ])
+  const [before = '', after = ''] = template.split(placeholder)
+  const parts: Int32Array[] = []
+  let length = 0
+  const push = (text: string, special: boolean) => {
+    const tokens = model.tokenize(text, special)
+    parts.push(tokens)
+    length += tokens.length
+  }
+  const { beginToken } = model.info()
+  // A template that writes its own begin token is not given a second one.
+  if (beginToken >= 0 && model.tokenize(before, true)[0] !== beginToken) {
+    parts.push(Int32Array.of(beginToken))
+    length++
+  }
+  push(before, true)
+  const spans = new Uint32Array(reading.length * 2)
+  reading.forEach(({ unit, text }, i) => {
+    push(fileHeader(unit.file), false)
+    spans[i * 2] = length
+    push(text, false)
+    spans[i * 2 + 1] = length
+    push('\n', false)
+  })
+  push(`Question: ${question}`, false)
+  push(after, true)
+  const tokens = new Int32Array(length)
+  let at = 0
+  for (const part of parts) {
+    tokens.set(part, at)
+    at += part.length
+  }
+  return { tokens, spans }
+}

@@ -1,0 +1,78 @@
+/**
+ * From masses to scores (findings): for each head the question's log masses are averaged over its tokens (late interaction),
+ * standardised for every unit against the reference questions that were taken while the unit was read, standardised over all
+ * units, weighted and summed. Which words found a unit falls out of the same numbers.
+ */
+import type { Scores } from '../engine/addon'
+import type { Profile } from './profile'
+
+/** Keeps a unit to which every reference question gives the same mass from being blown up. */
+const leastDeviation = 0.05
+/** Mass of a unit without tokens. */
+const noMass = -30
+
+/** Subtracts the mean and divides by the deviation, in place; all zeros where there is no deviation. */
+export function standardise(values: Float32Array): Float32Array {
+  const { mean, deviation } = spread(values, 0, values.length)
+  for (let i = 0; i < values.length; i++) values[i] = deviation > 1e-9 ? ((values[i] ?? 0) - mean) / deviation : 0
+  return values
+}
+
+function spread(values: Float32Array, from: number, count: number): { mean: number; deviation: number } {
+  let sum = 0
+  for (let i = from; i < from + count; i++) sum += Math.max(noMass, values[i] ?? 0)
+  const mean = count > 0 ? sum / count : 0
+  let squares = 0
+  for (let i = from; i < from + count; i++) squares += (Math.max(noMass, values[i] ?? 0) - mean) ** 2
+  return { mean, deviation: Math.sqrt(squares / Math.max(1, count)) }
+}
+
+/**
+ * A z-score for each unit. `weights` are the tokens' (they sum to 1); the store's heads are the profile's, in its order.
+ */
+export function attentionScores(profile: Profile, scores: Scores, weights: Float32Array, units: number): Float32Array {
+  const total = new Float32Array(units)
+  const row = new Float32Array(units)
+  profile.heads.forEach(({ weight: headWeight }, head) => {
+    row.fill(0)
+    weights.forEach((weight, token) => {
+      const at = (head * weights.length + token) * units
+      for (let u = 0; u < units; u++) row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
+    })
+    const bank = head * units
+    for (let u = 0; u < units; u++) {
+      const deviation = (scores.bankDeviation[bank + u] ?? 0) + leastDeviation
+      row[u] = ((row[u] ?? 0) - (scores.bankMean[bank + u] ?? 0)) / deviation
+    }
+    standardise(row)
+    for (let u = 0; u < units; u++) total[u] = (total[u] ?? 0) + headWeight * (row[u] ?? 0)
+  })
+  return standardise(total)
+}
+
+/**
+ * For each of the `chosen` units and each token: how far above its average over all units the token's mass on this unit lies,
+ * in deviations, weighted like the scores. [chosen unit][token]
+ */
+export function tokenFinds(
+  profile: Profile,
+  scores: Scores,
+  weights: Float32Array,
+  units: number,
+  chosen: readonly number[],
+): Float32Array[] {
+  const finds = chosen.map(() => new Float32Array(weights.length))
+  profile.heads.forEach(({ weight: headWeight }, head) => {
+    weights.forEach((weight, token) => {
+      const at = (head * weights.length + token) * units
+      const { mean, deviation } = spread(scores.masses, at, units)
+      if (deviation < 1e-9) return
+      chosen.forEach((unit, i) => {
+        const mass = Math.max(noMass, scores.masses[at + unit] ?? noMass)
+        const find = finds[i]
+        if (find) find[token] = (find[token] ?? 0) + (headWeight * weight * (mass - mean)) / deviation
+      })
+    })
+  })
+  return finds
+}

@@ -1,0 +1,167 @@
+/**
+ * Recall: a question in, ranked units and files out, each with the score of every signal and the words that found it.
+ * Attention over all stored keys and the lexical head score every unit; the best are read again and ranked by both.
+ */
+import { readFile } from 'node:fs/promises'
+import * as path from 'node:path'
+import { cancellable } from '../engine/addon'
+import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
+import { attentionScores, standardise, tokenFinds } from './attention'
+import { unitTexts } from './episode'
+import type { Memory } from './memory'
+import { ProgressMeter } from './progress'
+import { hear, tokenWeights, type HeardQuestion } from './question'
+import { likelihoods } from './rerank'
+
+/** Units that are read again. */
+const rerankUnits = 32
+const rerankSeconds = 6
+/** Units whose finding words are told. */
+const explained = 50
+
+export interface RecallTools {
+  readonly signal: AbortSignal
+  readonly progress: (progress: Progress) => void
+}
+
+interface Candidate {
+  readonly index: number
+  score: number
+  rerank?: number
+}
+
+export async function recall(
+  memory: Memory,
+  question: string,
+  options: RecallOptions,
+  tools: RecallTools,
+): Promise<RecallResult> {
+  const started = performance.now()
+  const { loaded, lexical } = memory
+  const { profile } = loaded
+  const files = memory.files()
+  const units = memory.units()
+  if (units.length === 0 || question.trim() === '') return { question, units: [], files: [], ms: 0 }
+
+  let attention: Float32Array | undefined
+  let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
+  if (options.signals !== 'lexical') {
+    const heard = await hear(loaded, question, tools.signal)
+    const scores = await cancellable(loaded.addon, tools.signal, (cancel) =>
+      memory.store.score(files, heard.queries, heard.tokens, loaded.threads, cancel),
+    )
+    const weights = tokenWeights(heard, lexical, options.rarity)
+    attention = attentionScores(profile, scores, weights, units.length)
+    explain = (chosen) =>
+      tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
+  }
+  const words = options.signals === 'attention' ? undefined : standardise(lexical.score(files, question))
+  const total = new Float32Array(units.length)
+  for (let u = 0; u < units.length; u++) {
+    const a = attention?.[u] ?? 0
+    const l = words?.[u] ?? 0
+    total[u] = attention && words ? a + profile.lexicalWeight * l : a + l
+  }
+  standardise(total)
+  const ranking: Candidate[] = Array.from(total, (score, index) => ({ index, score }))
+  ranking.sort((a, b) => b.score - a.score)
+  if (options.rerank) await rerank(memory, question, units, ranking, tools)
+
+  const first = ranking.slice(0, options.top)
+  const reasons = explain(first.slice(0, explained).map(({ index }) => index))
+  const top = first.map(({ index, score, rerank: again }, place): RecalledUnit => {
+    const unit = units[index] as UnitReference
+    return {
+      ...unit,
+      score,
+      signals: {
+        ...(attention ? { attention: attention[index] ?? 0 } : {}),
+        ...(words ? { lexical: words[index] ?? 0 } : {}),
+        ...(again === undefined ? {} : { rerank: again }),
+      },
+      foundBy: reasons[place] ?? [],
+    }
+  })
+  return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
+}
+
+/** Reads the best units again and sorts them by what both say; those after them keep their places below. */
+async function rerank(
+  memory: Memory,
+  question: string,
+  units: readonly UnitReference[],
+  ranking: Candidate[],
+  tools: RecallTools,
+): Promise<void> {
+  const best = ranking.slice(0, rerankUnits)
+  const texts = await textsOf(
+    memory.root,
+    best.map(({ index }) => units[index] as UnitReference),
+  )
+  const meter = new ProgressMeter('rerank', 'units', tools.progress)
+  const found = await likelihoods(
+    memory.loaded,
+    question,
+    best.map(({ index }, i) => ({ unit: units[index] as UnitReference, text: texts[i] ?? '' })),
+    { seconds: rerankSeconds, signal: tools.signal, progress: (done) => meter.report(done, best.length) },
+  )
+  const read = best.filter((_, i) => !Number.isNaN(found[i]))
+  if (read.length < 2) return
+  const again = standardise(Float32Array.from(read, (_, i) => found[i] ?? 0))
+  const before = standardise(Float32Array.from(read, ({ score }) => score))
+  const floor = (best[read.length] ?? ranking[read.length])?.score ?? 0
+  read.forEach((candidate, i) => {
+    candidate.rerank = again[i] ?? 0
+    // Both are spread over the candidates only; all of them stay above what was not read.
+    candidate.score = floor + 0.01 + rerankScale * sigmoid((before[i] ?? 0) + memory.loaded.profile.rerankWeight * candidate.rerank)
+  })
+  ranking.sort((a, b) => b.score - a.score)
+}
+
+/** Reranked scores run from just above the next unit's to this much higher, so that scores stay comparable. */
+const rerankScale = 6
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
+
+/** The units' texts as they are on disk now; empty where a file has gone. */
+export async function textsOf(root: string, units: readonly UnitReference[]): Promise<string[]> {
+  const files = new Map<string, string>()
+  for (const { file } of units)
+    if (!files.has(file)) files.set(file, await readFile(path.join(root, file), 'utf8').catch(() => ''))
+  return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
+}
+
+/** A file is as good as its best unit, and a little better for each further good one. */
+function bestFiles(units: readonly UnitReference[], ranking: readonly Candidate[], top: number) {
+  const files = new Map<string, { score: number; seen: number }>()
+  for (const { index, score } of ranking) {
+    const file = units[index]?.file ?? ''
+    const held = files.get(file)
+    if (!held) files.set(file, { score, seen: 1 })
+    else if (held.seen < 4 && score > 0) {
+      held.seen++
+      held.score += fileEvidence * score / held.seen
+    }
+  }
+  return [...files]
+    .map(([file, { score }]) => ({ file, score }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, top)
+}
+
+const fileEvidence = 0.1
+
+function foundBy(heard: HeardQuestion, tokens: Float32Array): FoundBy[] {
+  const shares = new Map<string, number>()
+  let sum = 0
+  for (let t = 0; t < heard.tokens; t++) {
+    const word = heard.words[heard.wordOf[t] ?? -1]?.word
+    const share = Math.max(0, tokens[t] ?? 0)
+    if (word === undefined || share === 0) continue
+    shares.set(word, (shares.get(word) ?? 0) + share)
+    sum += share
+  }
+  return [...shares]
+    .map(([word, share]) => ({ word, share: share / sum }))
+    .filter(({ share }) => share >= 0.05)
+    .sort((a, b) => b.share - a.share)
+}

@@ -1,0 +1,67 @@
+/**
+ * Words of code and of questions: identifiers are split where people see a seam (camelCase, snake_case, digits), lowercased
+ * and lightly stemmed, so that `parseHeaders` and "parsing a header" meet.
+ */
+import { stemmer } from 'stemmer'
+
+/** English words that say nothing about code. */
+const silent = new Set(
+  (
+    'a an and any are as at be been by can could did do does doing done for from had has have how i if in into is it its ' +
+    'me my of on or our out shall should so some such than that the their them then there these they this those to up us ' +
+    'was we were what when where which while who whom whose why will with would you your'
+  ).split(' '),
+)
+
+const identifier = /[\p{L}_$][\p{L}\p{N}_$]*|\p{N}+/gu
+const seam = /[\p{Lu}]+(?![\p{Ll}])|[\p{Lu}]?[\p{Ll}]+|[\p{L}]+|\p{N}+/gu
+
+const stems = new Map<string, string>()
+
+function stem(word: string): string {
+  let known = stems.get(word)
+  if (known === undefined) {
+    // Short words and numbers are left alone: stemming merges too many of them.
+    known = word.length > 3 && /^[a-z]+$/.test(word) ? stemmer(word) : word
+    if (stems.size > 200_000) stems.clear()
+    stems.set(word, known)
+  }
+  return known
+}
+
+/** The terms of one identifier: its parts, stemmed, and itself whole where it has several. */
+export function termsOf(word: string): string[] {
+  const parts = word.match(seam) ?? []
+  const terms = parts.map((part) => stem(part.toLowerCase()))
+  if (parts.length > 1) terms.push(word.toLowerCase())
+  return terms
+}
+
+/** All terms of a text, in order, with repeats. */
+export function terms(text: string): string[] {
+  const all: string[] = []
+  for (const [word] of text.matchAll(identifier)) all.push(...termsOf(word))
+  return all
+}
+
+export interface QuestionWord {
+  readonly word: string
+  /** Where it stands in the question, in UTF-16 units. */
+  readonly start: number
+  readonly end: number
+  /** Empty for words that say nothing. */
+  readonly terms: readonly string[]
+}
+
+/** The words of a question with their places. */
+export function questionWords(question: string): QuestionWord[] {
+  return [...question.matchAll(identifier)].map((match) => {
+    const word = match[0]
+    return {
+      word,
+      start: match.index,
+      end: match.index + word.length,
+      terms: silent.has(word.toLowerCase()) ? [] : termsOf(word),
+    }
+  })
+}
