@@ -1,0 +1,1 @@
+; INI files refer to nothing.

@@ -1,0 +1,12 @@
+; Imports and calls of PHP.
+(namespace_use_clause . [(qualified_name) (name)] @import)
+(require_expression [(string) @import (binary_expression (string) @import)])
+(require_once_expression [(string) @import (binary_expression (string) @import)])
+(include_expression [(string) @import (binary_expression (string) @import)])
+(include_once_expression [(string) @import (binary_expression (string) @import)])
+(function_call_expression function: [(name) @call (qualified_name (name) @call .)])
+(member_call_expression name: (name) @call)
+(nullsafe_member_call_expression name: (name) @call)
+(scoped_call_expression name: (name) @call)
+(object_creation_expression [(name) @call (qualified_name (name) @call .)])
+(base_clause (name) @call)

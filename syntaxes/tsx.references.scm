@@ -1,0 +1,3 @@
+; Elements are calls too.
+(jsx_opening_element name: (identifier) @call)
+(jsx_self_closing_element name: (identifier) @call)

@@ -1,0 +1,1 @@
+; Units of TSX are those of TypeScript.
