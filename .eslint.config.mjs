@@ -19,6 +19,9 @@ export default tseslint.config(
     files: ['extension/{recall,answer,workspace,engine,cli}/**/*.ts', 'extension/cli.ts'],
     rules: { 'no-restricted-imports': ['error', { paths: ['vscode'], patterns: ['**/views/**'] }] },
   },
-  { files: ['extension/protocol/**/*.ts'], rules: { 'no-restricted-imports': ['error', { patterns: ['../*', 'vscode'] }] } },
+  {
+    files: ['extension/protocol/**/*.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: ['../*', 'vscode'] }] },
+  },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
 )

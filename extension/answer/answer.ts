@@ -68,10 +68,14 @@ export async function answer(
     if (piece !== '') tools.text(piece)
   }
   await cancellable(addon, tools.signal, (cancel) =>
-    model.generate({ ...request.sampling, tokens: prompt.tokens, watch: prompt.spans, watchHeads }, cancel, (prefilled, token) => {
-      if (token) onToken(token)
-      else if (prefilled !== undefined) meter.report(prefilled, prompt.tokens.length)
-    }),
+    model.generate(
+      { ...request.sampling, tokens: prompt.tokens, watch: prompt.spans, watchHeads },
+      cancel,
+      (prefilled, token) => {
+        if (token) onToken(token)
+        else if (prefilled !== undefined) meter.report(prefilled, prompt.tokens.length)
+      },
+    ),
   )
   const rest = decoder.decode()
   if (rest !== '') tools.text(rest)

@@ -35,14 +35,19 @@ export function citations(
         let sum = 0
         for (let i = 0; i < items; i++) sum += token.attention[head * items + i] ?? 0
         // Each head and token has one vote, whatever part of its attention went to the sinks.
-        if (sum > 1e-6) for (let i = 0; i < items; i++) looked[i] = (looked[i] ?? 0) + (token.attention[head * items + i] ?? 0) / sum
+        if (sum > 1e-6)
+          for (let i = 0; i < items; i++) looked[i] = (looked[i] ?? 0) + (token.attention[head * items + i] ?? 0) / sum
       }
     }
     const total = looked.reduce((sum, value) => sum + value, 0)
     if (total === 0) return
     const mean = total / items
     const deviation = Math.sqrt(looked.reduce((sum, value) => sum + (value - mean) ** 2, 0) / items)
-    Array.from(looked, (value, index) => ({ index, share: value / total, weight: deviation > 0 ? (value - mean) / deviation : 0 }))
+    Array.from(looked, (value, index) => ({
+      index,
+      share: value / total,
+      weight: deviation > 0 ? (value - mean) / deviation : 0,
+    }))
       .filter(({ share }) => items === 1 || share >= leastShare)
       .sort((a, b) => b.share - a.share)
       .slice(0, most)

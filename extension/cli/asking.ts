@@ -27,7 +27,9 @@ const fraction =
 export function addAsking(program: Command): void {
   recallOptions(program.command('ask <dir> <question>'), 10)
     .summary('answer a question about a folder, with citations')
-    .description('Finds the code that a question means, reads it afresh, answers, and cites the lines that the model looked at.')
+    .description(
+      'Finds the code that a question means, reads it afresh, answers, and cites the lines that the model looked at.',
+    )
     .option('--temperature <t>', '0: always the most likely word', fraction('--temperature', 5), 0)
     .option('--top-p <p>', 'sample among the likeliest words that make up this share', fraction('--top-p', 1), 0.95)
     .option('--seed <n>', 'for the same answer again', wholeNumber('--seed', 0), 0)

@@ -6,7 +6,10 @@ import { cancelled, noModel } from '../errors'
 import { bytes, oneLine, ProgressView } from './terminal'
 
 export function addModels(program: Command): void {
-  const model = program.command('model').summary('list, bring and choose models').description('Models that Longread can read.')
+  const model = program
+    .command('model')
+    .summary('list, bring and choose models')
+    .description('Models that Longread can read.')
   model
     .command('list')
     .summary('models that are known or on disk')
@@ -25,10 +28,15 @@ export function addModels(program: Command): void {
   model
     .command('pull [name-or-address]')
     .summary('bring a model, by name or from an https address')
-    .description('Downloads a model, checks it, and keeps it in the cache folder of the user. A broken download goes on where it stopped.')
+    .description(
+      'Downloads a model, checks it, and keeps it in the cache folder of the user. A broken download goes on where it stopped.',
+    )
     .option('--sha256 <sum>', 'of the file; needed with an address')
     .option('--json', 'progress and result as JSON')
-    .addHelpText('after', '\nExamples:\n  $ longread model pull\n  $ longread model pull https://example.org/model.gguf --sha256 0123…')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ longread model pull\n  $ longread model pull https://example.org/model.gguf --sha256 0123…',
+    )
     .action(async (what: string | undefined, flags: { sha256?: string; json?: boolean }) => {
       const name = what ?? defaultModel.name
       const known = catalogue.find((m) => m.name === name)
@@ -45,7 +53,9 @@ export function addModels(program: Command): void {
         })
         view.clear()
         process.stdout.write(
-          flags.json ? `${JSON.stringify(pulled)}\n` : `${pulled.name} is ${pulled.reused ? 'already here' : 'here now'}: ${oneLine(pulled.path)}\n`,
+          flags.json
+            ? `${JSON.stringify(pulled)}\n`
+            : `${pulled.name} is ${pulled.reused ? 'already here' : 'here now'}: ${oneLine(pulled.path)}\n`,
         )
       } finally {
         view.clear()

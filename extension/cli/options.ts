@@ -40,7 +40,9 @@ export function commonOptions(command: Command): Command {
     .option('--memory <folder>', "where what was read is kept; default: the user's cache folder")
     .option('--no-store', 'keep nothing on disk')
     .addOption(
-      new Option('--weights <format>', 'fast: transcoded to Q8_0; file: as in the file').choices(['fast', 'file']).default('fast'),
+      new Option('--weights <format>', 'fast: transcoded to Q8_0; file: as in the file')
+        .choices(['fast', 'file'])
+        .default('fast'),
     )
     .option('--no-breadcrumbs', 'read units without the line that says where they stand')
     .option('--json', 'one JSON object a line on stdout, progress on stderr')

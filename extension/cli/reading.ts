@@ -20,7 +20,9 @@ export function addReading(program: Command): void {
     .action(stream)
   recallOptions(program.command('recall <dir> [question]'), 10)
     .summary('find the code that a question means')
-    .description('Finds the code that a question means, and says which words found it. Reads the folder first where it has changed.')
+    .description(
+      'Finds the code that a question means, and says which words found it. Reads the folder first where it has changed.',
+    )
     .option('--questions <file>', 'one JSON object a line: {"question": "…"}')
     .addHelpText(
       'after',
@@ -40,7 +42,9 @@ async function stream(dir: string, flags: CommonFlags & { skipped?: boolean }): 
       `${result.files} files held (${read} read now, ${result.reused} kept from before), ${result.units} units, ${result.tokens.toLocaleString('en-US')} tokens.`,
     )
     if (read > 0)
-      print(`Read in ${seconds(result.seconds)} at ${Math.round(result.tokensPerSecond)} tokens/s. Memory: ${bytes(result.memoryBytes)}.`)
+      print(
+        `Read in ${seconds(result.seconds)} at ${Math.round(result.tokensPerSecond)} tokens/s. Memory: ${bytes(result.memoryBytes)}.`,
+      )
     if (flags.skipped) printSkipped(result.skipped)
     else if (result.skipped.length > 0) print(`${result.skipped.length} left out; --skipped says which and why.`)
   })
@@ -97,6 +101,8 @@ function printResult({ question, units, ms }: RecallResult): void {
 export function printUnit(unit: RecalledUnit): void {
   const words = unit.foundBy.slice(0, 4).map(({ word, share }) => `${word} ${Math.round(share * 100)} %`)
   const signals = Object.entries(unit.signals).map(([name, z]) => `${name} ${z.toFixed(1)}`)
-  print(`  ${unit.score.toFixed(2).padStart(6)}  ${oneLine(unit.file)}:${unit.startLine}-${unit.endLine}  ${oneLine(unit.symbol)}`)
+  print(
+    `  ${unit.score.toFixed(2).padStart(6)}  ${oneLine(unit.file)}:${unit.startLine}-${unit.endLine}  ${oneLine(unit.symbol)}`,
+  )
   print(`          ${signals.join(', ')}${words.length > 0 ? `; found by ${oneLine(words.join(', '))}` : ''}`)
 }

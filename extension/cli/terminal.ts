@@ -19,7 +19,6 @@ const phases: Readonly<Record<Phase, string>> = {
 /** Control characters, and marks that reverse the direction of text, as visible escapes. */
 export const printable = (text: string): string =>
   text.replace(
-    // eslint-disable-next-line no-control-regex
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
     (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
   )
@@ -72,7 +71,15 @@ export class ProgressView {
     this.phase = progress.phase
     if (!this.bar) {
       this.bars = new MultiBar(
-        { format: '{label} {bar} {percent}  {text}', hideCursor: true, clearOnComplete: true, stream: this.stream, barsize: 24, fps: 10, linewrap: false },
+        {
+          format: '{label} {bar} {percent}  {text}',
+          hideCursor: true,
+          clearOnComplete: true,
+          stream: this.stream,
+          barsize: 24,
+          fps: 10,
+          linewrap: false,
+        },
         Presets.rect,
       )
       this.bar = this.bars.create(1000, 0, payload(progress))
@@ -91,7 +98,8 @@ export class ProgressView {
 
 const payload = (progress: Progress) => ({
   label: phases[progress.phase].padEnd(22),
-  percent: progress.total > 0 ? `${Math.min(100, Math.round((100 * progress.done) / progress.total))} %`.padStart(5) : '    ',
+  percent:
+    progress.total > 0 ? `${Math.min(100, Math.round((100 * progress.done) / progress.total))} %`.padStart(5) : '    ',
   text: detail(progress),
 })
 

@@ -86,7 +86,9 @@ class Engine {
     const report = (fraction: number) => {
       const seconds = (performance.now() - started) / 1000
       const progress: Progress = { phase: 'load', done: Math.round(fraction * 100), total: 100, unit: 'units', rate: 0 }
-      tools.progress(seconds > 0 && fraction > 0 ? { ...progress, etaSeconds: (seconds / fraction) * (1 - fraction) } : progress)
+      tools.progress(
+        seconds > 0 && fraction > 0 ? { ...progress, etaSeconds: (seconds / fraction) * (1 - fraction) } : progress,
+      )
     }
     const options = { path: request.model, weights: request.weights, threads, libraries: librariesFolder() }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))

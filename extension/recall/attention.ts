@@ -37,7 +37,8 @@ export function attentionScores(profile: Profile, scores: Scores, weights: Float
     row.fill(0)
     weights.forEach((weight, token) => {
       const at = (head * weights.length + token) * units
-      for (let u = 0; u < units; u++) row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
+      for (let u = 0; u < units; u++)
+        row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
     })
     const bank = head * units
     for (let u = 0; u < units; u++) {

@@ -63,8 +63,7 @@ function wordsOf({ model }: LoadedModel, tokens: Int32Array, words: readonly Que
 export function tokenWeights(heard: HeardQuestion, lexical: LexicalIndex, rarity: boolean): Float32Array {
   const rarities = heard.words.map((word) => Math.max(0, ...word.terms.map((term) => lexical.rarity(term))))
   const weights = new Float32Array(heard.tokens)
-  for (let t = 0; t < heard.tokens; t++)
-    weights[t] = rarity ? quietToken + (rarities[heard.wordOf[t] ?? -1] ?? 0) : 1
+  for (let t = 0; t < heard.tokens; t++) weights[t] = rarity ? quietToken + (rarities[heard.wordOf[t] ?? -1] ?? 0) : 1
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return weights.map((weight) => weight / sum)
 }

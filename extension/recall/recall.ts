@@ -113,7 +113,8 @@ async function rerank(
   read.forEach((candidate, i) => {
     candidate.rerank = again[i] ?? 0
     // Both are spread over the candidates only; all of them stay above what was not read.
-    candidate.score = floor + 0.01 + rerankScale * sigmoid((before[i] ?? 0) + memory.loaded.profile.rerankWeight * candidate.rerank)
+    candidate.score =
+      floor + 0.01 + rerankScale * sigmoid((before[i] ?? 0) + memory.loaded.profile.rerankWeight * candidate.rerank)
   })
   ranking.sort((a, b) => b.score - a.score)
 }
@@ -139,7 +140,7 @@ function bestFiles(units: readonly UnitReference[], ranking: readonly Candidate[
     if (!held) files.set(file, { score, seen: 1 })
     else if (held.seen < 4 && score > 0) {
       held.seen++
-      held.score += fileEvidence * score / held.seen
+      held.score += (fileEvidence * score) / held.seen
     }
   }
   return [...files]
