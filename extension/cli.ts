@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import * as path from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking'
+import { addBench } from './cli/bench'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
 import { printable } from './cli/terminal'
@@ -28,6 +29,7 @@ function build(): Command {
   addReading(program)
   addAsking(program)
   addModels(program)
+  addBench(program)
   return program
 }
 

@@ -28,7 +28,10 @@ export function addBench(program: Command): void {
 async function bench(name: string, args: readonly string[]): Promise<void> {
   const file = path.join(packageRoot(), 'out/test/bench/bench.js')
   if (!existsSync(file))
-    throw new LongreadError('usage', 'The benches are in the source checkout of Longread, not in the package: build it there first.')
+    throw new LongreadError(
+      'usage',
+      'The benches are in the source checkout of Longread, not in the package: build it there first.',
+    )
   const benches = createRequire(__filename)(file) as Benches
   if (!benches.benchNames.includes(name))
     throw new LongreadError('usage', `No bench is called "${name}". There are ${benches.benchNames.join(', ')}.`)

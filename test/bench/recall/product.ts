@@ -6,7 +6,9 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
-import type { RecallResult, Signals } from '../../../extension/protocol/types'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import type { Progress, RecallResult, Signals } from '../../../extension/protocol/types'
 import { cacheFolder, sourceFile } from '../corpus/repositories'
 import type { BenchUnit, Ranker, Ranking } from './ranker'
 
@@ -18,13 +20,29 @@ export interface ProductOptions {
   readonly args?: readonly string[]
 }
 
+/** Progress comes by the thousand lines: one is shown in so many milliseconds. Everything else is passed on as it is. */
+const showEvery = 10_000
+
+function showProgress(stderr: Readable): void {
+  let shown = 0
+  createInterface({ input: stderr }).on('line', (line) => {
+    if (line.startsWith('{"progress"')) {
+      if (Date.now() - shown < showEvery) return
+      shown = Date.now()
+      const { phase, done, total, unit, rate } = (JSON.parse(line) as { progress: Progress }).progress
+      process.stderr.write(`  ${phase}: ${done} of ${total || '?'} ${unit}, ${Math.round(rate)} a second\n`)
+    } else process.stderr.write(`${line}\n`)
+  })
+}
+
 function longread(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [sourceFile('out/extension/cli.js'), ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     const parts: Buffer[] = []
     child.stdout.on('data', (part: Buffer) => parts.push(part))
+    showProgress(child.stderr)
     child.on('error', reject)
     child.on('close', (code) => {
       if (code === 0) resolve(Buffer.concat(parts).toString('utf8'))

@@ -1,7 +1,7 @@
 /**
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
- *   node out/test/bench/recall/run.js [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
+ *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
  *     [--limit N] [--together] [--format text|markdown|json] [--svg FILE]
  *
  * --together measures the repositories of each SPLIT as one workspace.
@@ -133,8 +133,9 @@ export function chartOf(measured: readonly Measured[], title: string): string {
   return barChart({ title, groups, maximum: 1 })
 }
 
-async function main(): Promise<void> {
+export async function main(args: readonly string[]): Promise<void> {
   const { values, positionals } = parseArgs({
+    args: [...args],
     allowPositionals: true,
     options: {
       questions: { type: 'string' },
@@ -167,7 +168,7 @@ async function main(): Promise<void> {
 }
 
 if (require.main === module) {
-  main().catch((error: unknown) => {
+  main(process.argv.slice(2)).catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode = 1
   })

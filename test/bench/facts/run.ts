@@ -1,0 +1,130 @@
+/**
+ * Plants constants in a real repository and asks for them as a person would, with the defaults of `longread ask`: how many
+ * answers hold the five digits, and how often the unit with the constant was found, read and cited.
+ *
+ *   longread bench facts [--limit N] [--seed N] [--threads N] [--from NAME/FOLDER,…] [--json]
+ *
+ * --from: parts of the corpus that make up the repository. What was read is kept, so that a second run only asks.
+ */
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import { parseArgs } from 'node:util'
+import { EngineClient } from '../../../extension/engine/client'
+import type { AskRequest, AskResult, Citation, RecalledUnit } from '../../../extension/protocol/types'
+import { chooseRepositories, fetchRepository } from '../corpus/fetch'
+import { cacheFolder } from '../corpus/repositories'
+import { defaultAsk } from './asking'
+import { mostFacts, plant, type Fact } from './plant'
+
+const target = '34 of 40'
+
+interface Asked {
+  readonly fact: Fact
+  readonly answer: string
+  readonly exact: boolean
+  readonly read: boolean
+  readonly cited: boolean
+  /** Of the unit with the fact among all units, from 1; 0: not among those that were given. */
+  readonly rank: number
+  readonly timings: AskResult['timings']
+}
+
+const holds = (place: Citation, { file, line }: Fact): boolean =>
+  place.file === file && place.startLine <= line && line <= place.endLine
+
+const rankIn = (units: readonly RecalledUnit[], fact: Fact): number =>
+  units.toSorted((a, b) => b.score - a.score).findIndex((unit) => holds(unit, fact)) + 1
+
+/** Enough to find any unit of the repositories used. */
+const allUnits = 100_000
+
+async function askFor(client: EngineClient, request: AskRequest, fact: Fact): Promise<Asked> {
+  const { question } = fact
+  const { answer, reading, citations, timings } = await client.call('ask', { ...request, question })
+  const read = reading.some((unit) => holds(unit, fact))
+  let rank = rankIn(reading, fact)
+  if (!read) {
+    // What was not read says nothing of its rank: the same recall once more, with everything it ranks.
+    const [found] = await client.call('recall', { ...request, top: allUnits, questions: [question] })
+    rank = rankIn(found?.units ?? [], fact)
+  }
+  // Digits of a longer number are another number; 48,213 is the same one.
+  const numbers = [...answer.replace(/(?<=\d)[,_](?=\d{3}\b)/g, '').matchAll(/\d+/g)]
+  const exact = numbers.some(([number]) => number === fact.value)
+  return { fact, answer, exact, read, cited: citations.some((place) => holds(place, fact)), rank, timings }
+}
+
+/** Copies parts of the corpus (`requests/src`) into one folder. */
+async function assemble(parts: readonly string[], root: string): Promise<void> {
+  for (const part of parts) {
+    const [name = '', ...inside] = part.split('/')
+    const [repository] = chooseRepositories([name])
+    if (repository === undefined) throw new Error(`The corpus has no "${name}".`)
+    const { folder } = await fetchRepository(repository)
+    await cp(path.join(folder, ...inside), path.join(root, name, ...inside), { recursive: true })
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+
+function report(asked: readonly Asked[], tokens: number, command: string): string {
+  const count = (of: (one: Asked) => boolean): string => `${asked.filter(of).length} of ${asked.length}`
+  const within = (rank: number) => (one: Asked) => one.rank > 0 && one.rank <= rank
+  const seconds = (of: (one: Asked) => number): string => (median(asked.map(of)) / 1000).toFixed(2)
+  const lines = [
+    `$ ${command}`,
+    `${asked.length} constants planted in ${tokens.toLocaleString('en-US')} tokens of real code`,
+    `answered exactly           ${count(({ exact }) => exact)}   (target: at least ${target})`,
+    `unit ranked first          ${count(within(1))}`,
+    `unit among the best 5      ${count(within(5))}`,
+    `unit was read              ${count(({ read }) => read)}`,
+    `read, not answered exactly ${count(({ read, exact }) => read && !exact)}`,
+    `unit was cited             ${count(({ cited }) => cited)}`,
+    `median seconds: recall ${seconds(({ timings }) => timings.recall)}, first token ${seconds(({ timings }) => timings.firstToken)} more, answer ${seconds(({ timings }) => timings.answer)}`,
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      limit: { type: 'string', default: '40' },
+      seed: { type: 'string', default: '1' },
+      threads: { type: 'string', default: '0' },
+      from: { type: 'string', default: 'requests/src,flask/src' },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const limit = Number(values.limit)
+  if (!(limit >= 1 && limit <= mostFacts)) throw new Error(`--limit must be from 1 to ${mostFacts}.`)
+  const root = await mkdtemp(path.join(os.tmpdir(), 'longread-facts-'))
+  const client = new EngineClient({ onNotice: (message) => process.stderr.write(`${message}\n`) })
+  try {
+    await assemble(values.from.split(','), root)
+    const facts = await plant(root, limit, Number(values.seed))
+    const request = await defaultAsk(root, path.join(cacheFolder(), 'facts-memory'), Number(values.threads))
+    let told = 0
+    const { tokens } = await client.call('stream', request, {
+      onProgress: ({ phase, done, total, rate }) => {
+        if (phase !== 'read' || Date.now() - told < 10_000) return
+        told = Date.now()
+        process.stderr.write(`read ${done} of about ${total} tokens, ${Math.round(rate)} tokens/s\n`)
+      },
+    })
+    const asked: Asked[] = []
+    for (const fact of facts) {
+      const one = await askFor(client, request, fact)
+      asked.push(one)
+      if (values.json) process.stdout.write(`${JSON.stringify(one)}\n`)
+      const marks = `${one.exact ? 'exact' : 'wrong'}, rank ${one.rank}${one.read ? ', read' : ''}${one.cited ? ', cited' : ''}`
+      process.stderr.write(`${asked.length}/${facts.length} ${fact.name} = ${fact.value}: ${marks}\n`)
+      if (!one.exact) process.stderr.write(`  ${one.answer.replace(/\s+/g, ' ').slice(0, 200)}\n`)
+    }
+    process.stdout.write(report(asked, tokens, `longread bench facts ${args.join(' ')}`.trim()))
+  } finally {
+    await client.dispose()
+    await rm(root, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * What the speed bench reads: real code of the corpus as episodes, laid out and cut as the product does; and stores filled to a
+ * size by holding the same episodes under many names, since reading a million tokens takes an hour on two cores.
+ */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import type { NativeCancel, NativeEpisode, NativeStore } from '../../../extension/engine/addon'
+import type { Unit } from '../../../extension/protocol/types'
+import { layOut, unitTexts, type Episode } from '../../../extension/recall/episode'
+import { Memory, type LoadedModel } from '../../../extension/recall/memory'
+import { headsOf } from '../../../extension/recall/profile'
+import { readBank, type Bank } from '../../../extension/recall/question'
+import { cutUnits } from '../../../extension/workspace/units'
+import { chooseRepositories, fetchRepository } from '../corpus/fetch'
+
+export interface SourceEpisode extends Episode {
+  readonly file: string
+  readonly units: readonly Unit[]
+  readonly texts: readonly string[]
+}
+
+/** Python files of a repository of the corpus, in the order of their names. */
+export async function sources(loaded: LoadedModel, repository: string): Promise<SourceEpisode[]> {
+  const [chosen] = chooseRepositories([repository])
+  if (chosen === undefined) throw new Error(`The corpus has no "${repository}".`)
+  const { folder } = await fetchRepository(chosen)
+  const root = path.join(folder, 'src')
+  const episodes: SourceEpisode[] = []
+  for (const file of (await readdir(root, { recursive: true })).filter((name) => name.endsWith('.py')).toSorted()) {
+    const text = await readFile(path.join(root, file), 'utf8')
+    if (text.trim() === '') continue
+    const units = await cutUnits(file, text)
+    const texts = unitTexts(text, units)
+    episodes.push({ file, units, texts, ...layOut(loaded.model, file, units, texts, true) })
+  }
+  return episodes
+}
+
+/** The episodes as one, cut after `length` tokens. */
+export function joined(episodes: readonly Episode[], length: number): Episode {
+  const tokens = new Int32Array(length)
+  const spans: number[] = []
+  let at = 0
+  for (const episode of episodes) {
+    if (at >= length) break
+    tokens.set(episode.tokens.subarray(0, length - at), at)
+    for (let i = 0; i < episode.spans.length; i += 2) {
+      const [start, end] = [at + episode.spans[i]!, at + episode.spans[i + 1]!]
+      if (end <= length) spans.push(start, end)
+    }
+    at += episode.tokens.length
+  }
+  if (at < length) throw new Error(`The repository has ${at} tokens; ${length} are needed.`)
+  return { tokens, spans: Uint32Array.from(spans) }
+}
+
+/** Reads episodes with everything that reading a workspace does: recall heads, window, sinks, bank. */
+export class Reader {
+  private bank: Bank | undefined
+
+  constructor(
+    readonly loaded: LoadedModel,
+    private readonly cancel: NativeCancel,
+  ) {}
+
+  async read({ tokens, spans }: Episode): Promise<{ held: NativeEpisode; seconds: number }> {
+    const { model, profile } = this.loaded
+    const { window, sinks, keyFormat } = profile
+    this.bank ??= await readBank(this.loaded)
+    const bank = this.bank
+    const started = performance.now()
+    const held = await model.read(
+      { tokens, units: spans, heads: headsOf(profile), window, sinks, keyFormat, bank },
+      this.cancel,
+      () => undefined,
+    )
+    return { held, seconds: (performance.now() - started) / 1000 }
+  }
+
+  emptyStore(): NativeStore {
+    const { addon, model, profile } = this.loaded
+    return new addon.Store(model, headsOf(profile), profile.keyFormat)
+  }
+}
+
+export interface ReadSource {
+  readonly source: SourceEpisode
+  readonly held: NativeEpisode
+}
+
+/** Puts the episodes again and again under new names, until `tokens` are held. */
+export function fill(store: NativeStore, episodes: readonly ReadSource[], tokens: number): void {
+  for (let held = 0, copy = 0; held < tokens; copy++) {
+    const { source, held: episode } = episodes[copy % episodes.length]!
+    store.put(`${copy}/${source.file}`, episode)
+    held += episode.tokens
+  }
+}
+
+/** A memory that was filled, not read. Every copy of an episode is a segment of its own on disk, so that none is in a cache. */
+export class FilledMemory extends Memory {
+  private readonly copies = new Map<string, readonly (Unit & { file: string })[]>()
+  tokens = 0
+
+  override files(): string[] {
+    return [...this.copies.keys()].toSorted()
+  }
+
+  override unitsOf(file: string): readonly (Unit & { file: string })[] {
+    return this.copies.get(file) ?? []
+  }
+
+  async fillTo(tokens: number, episodes: readonly ReadSource[], folder: string): Promise<void> {
+    while (this.tokens < tokens) {
+      const copy = this.copies.size
+      const { source, held } = episodes[copy % episodes.length]!
+      const file = `${copy}/${source.file}`
+      const segment = path.join(folder, `${copy}.segment`)
+      this.store.put(file, held)
+      await this.store.save(file, segment, '{}')
+      await this.store.load(file, segment)
+      const units = source.units.map((unit) => ({ ...unit, file }))
+      this.copies.set(file, units)
+      this.lexical.put(file, units, source.texts)
+      this.tokens += held.tokens
+    }
+  }
+}
+
+export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-speed-'))
+  try {
+    return await use(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
