@@ -2,8 +2,10 @@
  * Plants constants in a real repository and asks for them as a person would, with the defaults of `longread ask`: how many
  * answers hold the five digits, and how often the unit with the constant was found, read and cited.
  *
- *   longread bench facts [--limit N] [--seed N] [--threads N] [--from NAME/FOLDER,…] [--json]
+ *   longread bench facts [--limit N] [--seed N] [--threads N] [--from NAME/FOLDER,…] [--first N] [--json]
+ *     [--reading-tokens N]
  *
+ * --first: plants all, asks only for the first N. --reading-tokens: another budget than the command's, to try it out.
  * --from: parts of the corpus that make up the repository. What was read is kept, so that a second run only asks.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises'
@@ -94,6 +96,8 @@ export async function main(args: readonly string[]): Promise<void> {
       seed: { type: 'string', default: '1' },
       threads: { type: 'string', default: '0' },
       from: { type: 'string', default: 'requests/src,flask/src' },
+      first: { type: 'string' },
+      'reading-tokens': { type: 'string' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -104,7 +108,9 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     await assemble(values.from.split(','), root)
     const facts = await plant(root, limit, Number(values.seed))
-    const request = await defaultAsk(root, path.join(cacheFolder(), 'facts-memory'), Number(values.threads))
+    const defaults = await defaultAsk(root, path.join(cacheFolder(), 'facts-memory'), Number(values.threads))
+    const readingTokens = Number(values['reading-tokens'] ?? defaults.readingTokens)
+    const request = { ...defaults, readingTokens }
     let told = 0
     const { tokens } = await client.call('stream', request, {
       onProgress: ({ phase, done, total, rate }) => {
@@ -114,7 +120,7 @@ export async function main(args: readonly string[]): Promise<void> {
       },
     })
     const asked: Asked[] = []
-    for (const fact of facts) {
+    for (const fact of facts.slice(0, Number(values.first ?? limit))) {
       const one = await askFor(client, request, fact)
       asked.push(one)
       if (values.json) process.stdout.write(`${JSON.stringify(one)}\n`)

@@ -2,7 +2,7 @@
  * How fast reading, recall and answers are, and what memory they take. What is compared is measured in turns in one run, so that
  * whatever else the machine does meets both alike.
  *
- *   longread bench speed [--quick] [--threads N] [--only stream,far,recall,answer]
+ *   longread bench speed [--quick] [--threads N] [--only stream,far,memory,recall,answer]
  */
 import { cp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
