@@ -21,6 +21,7 @@ export interface AnswerTools {
 
 /** Units whose score lies further below the best one's are not read. Scores are z-scores over all units. */
 const scoreGap = 4
+const leastUnits = 3
 const mostUnits = 6
 
 export const nothingFits =
@@ -51,7 +52,7 @@ export async function answer(
   const reading = readingList(
     model,
     found.units.map((unit, i) => ({ unit, text: texts[i] ?? '' })),
-    { budget, gap: scoreGap, most: mostUnits },
+    { budget, gap: scoreGap, least: leastUnits, most: mostUnits },
   )
   const prompt = buildPrompt(model, question, reading)
   const watchHeads = headsOf(profile)

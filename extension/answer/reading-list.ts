@@ -14,8 +14,9 @@ export interface ReadingItem {
 export interface ReadingOptions {
   /** Tokens of all texts together. */
   readonly budget: number
-  /** No unit whose score is this far below the best one's is read: a small model is easily led astray. */
+  /** Beyond the first `least`, no unit whose score is this far below the best one's is read: a small model is easily led astray. */
   readonly gap: number
+  readonly least: number
   readonly most: number
 }
 
@@ -34,7 +35,8 @@ export function readingList(
   const chosen: ReadingItem[] = []
   let left = options.budget
   for (const { unit, text } of ranked) {
-    if (chosen.length >= options.most || best - unit.score > options.gap) break
+    if (chosen.length >= options.most) break
+    if (chosen.length >= options.least && best - unit.score > options.gap) break
     if (text.trim() === '') continue
     const item = cut(model, unit, text, Math.floor(Math.min(left, options.budget * largestPart)))
     if (!item) continue
