@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['out/**', 'native/**', 'test/fixtures/**', 'coverage/**', '**/*.mjs'] },
+  { ignores: ['out/**', 'native/**', 'test/fixtures/**', 'coverage/**', '**/*.mjs', '**/*.cjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
