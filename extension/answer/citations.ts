@@ -48,7 +48,7 @@ export function citations(
       share: value / total,
       weight: deviation > 0 ? (value - mean) / deviation : 0,
     }))
-      .filter(({ share }) => items === 1 || share >= leastShare)
+      .filter(({ share, weight }) => items === 1 || (share >= leastShare && weight > 0))
       .sort((a, b) => b.share - a.share)
       .slice(0, most)
       .forEach(({ index, weight }) => {

@@ -13,15 +13,6 @@ void tell_number(Napi::Env env, const Napi::FunctionReference& listener, const T
     listener.Call({Napi::Number::New(env, done)});
 }
 
-// A KeyFormat by its name in the profile.
-KeyFormat key_format(const std::string& name) {
-    if (name == "f16")
-        return KeyFormat::f16;
-    if (name == "q8")
-        return KeyFormat::q8;
-    throw Error("usage", "Keys are kept as f16 or q8, not \"" + name + "\".");
-}
-
 std::vector<std::vector<int32_t>> token_lists(const Napi::Value& value, const char* name) {
     if (!value.IsArray())
         throw Error("usage", std::string(name) + " must be a list.");

@@ -55,7 +55,7 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Stor
     checked(info.Env(), [&] {
         const auto loaded = ModelObject::of(info[0]);
         const Hyper& hyper = loaded->model->hyper;
-        const KeyFormat format = text(info[2], "keyFormat") == "f16" ? KeyFormat::f16 : KeyFormat::q8;
+        const KeyFormat format = key_format(text(info[2], "keyFormat"));
         store_ = std::make_shared<Store>(RecallHeads::of(hyper, heads_of(info[1])), hyper.head_size, format);
     });
 }
@@ -121,7 +121,7 @@ Napi::Value StoreObject::score(const Napi::CallbackInfo& call) {
         auto queries = floats_of(call[1], "queries");
         const int tokens = call[2].ToNumber().Int32Value(), threads = call[3].ToNumber().Int32Value();
         if (tokens < 1 || threads < 1 ||
-            queries.size() % (static_cast<size_t>(tokens) * store->heads().heads.size()) != 0)
+            queries.size() != static_cast<size_t>(tokens) * store->heads().heads.size() * store->head_size())
             throw Error("usage", "The queries do not fit the heads of the memory.");
         auto cancel = CancelObject::of(call[4]);
         using ScoreTask = Task<Scores, int>;

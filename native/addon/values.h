@@ -1,6 +1,7 @@
 // Reads JavaScript values with exact messages; extension/engine checks first, this is the second line.
 #pragma once
 #include "engine/error.h"
+#include "memory/keys.h"
 #include <cstdint>
 #include <napi.h>
 #include <string>
@@ -57,6 +58,15 @@ inline std::vector<std::pair<uint32_t, uint32_t>> spans_of(const Napi::Value& va
     for (size_t i = 0; i < flat.size(); i += 2)
         spans.emplace_back(flat[i], flat[i + 1]);
     return spans;
+}
+
+// A KeyFormat by its name in the profile.
+inline KeyFormat key_format(const std::string& name) {
+    if (name == "f16")
+        return KeyFormat::f16;
+    if (name == "q8")
+        return KeyFormat::q8;
+    throw Error("usage", "Keys are kept as f16 or q8, not \"" + name + "\".");
 }
 
 // [{layer, head}, …]

@@ -44,7 +44,7 @@ class Store {
     // True when a segment from disk was made for these heads and this format.
     bool fits(const SegmentShape& shape) const;
     const RecallHeads& heads() const { return heads_; }
-    KeyFormat format() const { return format_; }
+    size_t head_size() const { return static_cast<size_t>(head_size_); }
 
   private:
     RecallHeads heads_;
