@@ -4,6 +4,7 @@
  */
 import type { NativeModel } from '../engine/addon'
 import { fileHeader } from '../recall/episode'
+import { TokenList } from '../recall/token-list'
 import type { ReadingItem } from './reading-list'
 
 export interface Prompt {
@@ -24,35 +25,21 @@ export function buildPrompt(model: NativeModel, question: string, reading: reado
     { role: 'user', content: placeholder },
   ])
   const [before = '', after = ''] = template.split(placeholder)
-  const parts: Int32Array[] = []
-  let length = 0
-  const push = (text: string, special: boolean) => {
-    const tokens = model.tokenize(text, special)
-    parts.push(tokens)
-    length += tokens.length
-  }
+  const tokens = new TokenList()
+  const push = (text: string, special: boolean) => tokens.push(model.tokenize(text, special))
   const { beginToken } = model.info()
   // A template that writes its own begin token is not given a second one.
-  if (beginToken >= 0 && model.tokenize(before, true)[0] !== beginToken) {
-    parts.push(Int32Array.of(beginToken))
-    length++
-  }
+  if (beginToken >= 0 && model.tokenize(before, true)[0] !== beginToken) tokens.push(Int32Array.of(beginToken))
   push(before, true)
   const spans = new Uint32Array(reading.length * 2)
   reading.forEach(({ unit, text }, i) => {
     push(fileHeader(unit.file), false)
-    spans[i * 2] = length
+    spans[i * 2] = tokens.length
     push(text, false)
-    spans[i * 2 + 1] = length
+    spans[i * 2 + 1] = tokens.length
     push('\n', false)
   })
   push(`Question: ${question}`, false)
   push(after, true)
-  const tokens = new Int32Array(length)
-  let at = 0
-  for (const part of parts) {
-    tokens.set(part, at)
-    at += part.length
-  }
-  return { tokens, spans }
+  return { tokens: tokens.whole(), spans }
 }

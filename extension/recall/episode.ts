@@ -5,6 +5,7 @@
 import type { NativeModel } from '../engine/addon'
 import type { Unit } from '../protocol/types'
 import { breadcrumb } from '../workspace/units'
+import { TokenList } from './token-list'
 
 export interface Episode {
   readonly tokens: Int32Array
@@ -27,27 +28,16 @@ export function layOut(
   texts: readonly string[],
   breadcrumbs: boolean,
 ): Episode {
-  const parts: Int32Array[] = []
-  let length = 0
-  const push = (part: Int32Array) => {
-    parts.push(part)
-    length += part.length
-  }
+  const tokens = new TokenList()
   const { beginToken } = model.info()
-  if (beginToken >= 0) push(Int32Array.of(beginToken))
-  push(model.tokenize(fileHeader(file), false))
+  if (beginToken >= 0) tokens.push(Int32Array.of(beginToken))
+  tokens.push(model.tokenize(fileHeader(file), false))
   const spans = new Uint32Array(units.length * 2)
   units.forEach((unit, i) => {
-    if (breadcrumbs) push(model.tokenize(`${breadcrumb(file, unit)}\n`, false))
-    spans[i * 2] = length
-    push(model.tokenize(texts[i] ?? '', false))
-    spans[i * 2 + 1] = length
+    if (breadcrumbs) tokens.push(model.tokenize(`${breadcrumb(file, unit)}\n`, false))
+    spans[i * 2] = tokens.length
+    tokens.push(model.tokenize(texts[i] ?? '', false))
+    spans[i * 2 + 1] = tokens.length
   })
-  const tokens = new Int32Array(length)
-  let at = 0
-  for (const part of parts) {
-    tokens.set(part, at)
-    at += part.length
-  }
-  return { tokens, spans }
+  return { tokens: tokens.whole(), spans }
 }
