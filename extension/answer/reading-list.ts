@@ -14,8 +14,8 @@ export interface ReadingItem {
 export interface ReadingOptions {
   /** Tokens of all texts together. */
   readonly budget: number
-  /** Beyond the first `least`, no unit whose score is this far below the best one's is read: a small model is easily led astray. */
-  readonly gap: number
+  /** Beyond the first `least`, no unit whose score is below this part of the best one's is read: a small model is easily led astray. */
+  readonly closeness: number
   readonly least: number
   readonly most: number
 }
@@ -36,7 +36,7 @@ export function readingList(
   let left = options.budget
   for (const { unit, text } of ranked) {
     if (chosen.length >= options.most) break
-    if (chosen.length >= options.least && best - unit.score > options.gap) break
+    if (chosen.length >= options.least && unit.score < options.closeness * best) break
     if (text.trim() === '') continue
     const item = cut(model, unit, text, Math.floor(Math.min(left, options.budget * largestPart)))
     if (!item) continue

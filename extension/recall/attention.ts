@@ -13,12 +13,13 @@ const noMass = -30
 
 /** Subtracts the mean and divides by the deviation, in place; all zeros where there is no deviation. */
 export function standardise(values: Float32Array): Float32Array {
-  const { mean, deviation } = spread(values, 0, values.length)
+  const { mean, deviation } = spread(values)
   for (let i = 0; i < values.length; i++) values[i] = deviation > 1e-9 ? ((values[i] ?? 0) - mean) / deviation : 0
   return values
 }
 
-function spread(values: Float32Array, from: number, count: number): { mean: number; deviation: number } {
+/** Mean and deviation of `count` values from `from` on. */
+export function spread(values: Float32Array, from = 0, count = values.length): { mean: number; deviation: number } {
   let sum = 0
   for (let i = from; i < from + count; i++) sum += Math.max(noMass, values[i] ?? 0)
   const mean = count > 0 ? sum / count : 0

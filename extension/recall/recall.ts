@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { cancellable } from '../engine/addon'
 import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
-import { attentionScores, standardise, tokenFinds } from './attention'
+import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
 import type { Memory } from './memory'
 import { ProgressMeter } from './progress'
@@ -85,7 +85,7 @@ export async function recall(
   return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
 }
 
-/** Reads the best units again and sorts them by what both say; those after them keep their places below. */
+/** Reads the best units again and sorts them by what both say. */
 async function rerank(
   memory: Memory,
   question: string,
@@ -108,20 +108,14 @@ async function rerank(
   const read = best.filter((_, i) => !Number.isNaN(found[i]))
   if (read.length < 2) return
   const again = standardise(Float32Array.from(read, (_, i) => found[i] ?? 0))
-  const before = standardise(Float32Array.from(read, ({ score }) => score))
-  const floor = (best[read.length] ?? ranking[read.length])?.score ?? 0
+  // In deviations over all units, like the scores: reading moves a candidate by as much as the candidates differ anyway.
+  const { deviation } = spread(Float32Array.from(read, ({ score }) => score))
   read.forEach((candidate, i) => {
     candidate.rerank = again[i] ?? 0
-    // Both are spread over the candidates only; all of them stay above what was not read.
-    candidate.score =
-      floor + 0.01 + rerankScale * sigmoid((before[i] ?? 0) + memory.loaded.profile.rerankWeight * candidate.rerank)
+    candidate.score += memory.loaded.profile.rerankWeight * deviation * candidate.rerank
   })
   ranking.sort((a, b) => b.score - a.score)
 }
-
-/** Reranked scores run from just above the next unit's to this much higher, so that scores stay comparable. */
-const rerankScale = 6
-const sigmoid = (x: number) => 1 / (1 + Math.exp(-x))
 
 /** The units' texts as they are on disk now; empty where a file has gone. */
 export async function textsOf(root: string, units: readonly UnitReference[]): Promise<string[]> {
