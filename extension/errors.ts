@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'no-model'
   | 'bad-model'
   | 'bad-architecture'
+  | 'bad-profile'
   | 'download'
   | 'engine-missing'
   | 'engine-died'
@@ -44,6 +45,9 @@ export const badArchitecture = (file: string, architecture: string, known: reado
     'bad-architecture',
     `${file} holds a model of architecture "${architecture}", which Longread cannot read yet (it reads ${known.join(', ')}).`,
   )
+
+export const badProfile = (file: string, why: string) =>
+  new LongreadError('bad-profile', `${file} cannot be used as a profile: ${why}.`)
 
 export const engineMissing = (why: string) =>
   new LongreadError('engine-missing', `The engine could not be loaded: ${why}. Run "npm run build:native" again.`)

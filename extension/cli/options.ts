@@ -13,6 +13,7 @@ export interface CommonFlags {
   readonly store: boolean
   readonly weights: 'fast' | 'file'
   readonly breadcrumbs: boolean
+  readonly profile?: string
   readonly json?: boolean
 }
 
@@ -44,6 +45,7 @@ export function commonOptions(command: Command): Command {
         .choices(['fast', 'file'])
         .default('fast'),
     )
+    .option('--profile <file>', 'which heads find code, as JSON; default: what ships for the model')
     .option('--no-breadcrumbs', 'read units without the line that says where they stand')
     .option('--json', 'one JSON object a line on stdout, progress on stderr')
 }
@@ -64,6 +66,7 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
     root: path.resolve(dir),
     model,
     weights: flags.weights,
+    profile: flags.profile === undefined ? null : path.resolve(flags.profile),
     device: flags.device,
     threads: flags.threads,
     memory: flags.store ? path.resolve(flags.memory ?? path.join(cacheFolder(), 'memory')) : null,

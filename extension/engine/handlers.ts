@@ -10,7 +10,7 @@ import { answer } from '../answer/answer'
 import { noFolder } from '../errors'
 import type { Progress, StreamRequest, StreamResult } from '../protocol/types'
 import { Memory, type LoadedModel } from '../recall/memory'
-import { profileFor } from '../recall/profile'
+import { profileFor, readProfile } from '../recall/profile'
 import { recall } from '../recall/recall'
 import { cancellable, librariesFolder, loadAddon } from './addon'
 import type { CallTools, EngineHandlers, HandlersContext } from './handlers-type'
@@ -74,7 +74,7 @@ class Engine {
   }
 
   private async load(request: StreamRequest, tools: CallTools): Promise<LoadedModel> {
-    const key = JSON.stringify([request.model, request.weights, request.threads])
+    const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
     if (this.loaded?.key === key) return this.loaded.model
     this.loaded?.model.model.dispose()
     this.loaded = undefined
@@ -92,7 +92,8 @@ class Engine {
     }
     const options = { path: request.model, weights: request.weights, threads, libraries: librariesFolder() }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
-    const profile = profileFor(model.info())
+    const profile =
+      request.profile === null ? profileFor(model.info()) : await readProfile(request.profile, model.info())
     // Transcoded weights give other keys than the file's own.
     const loaded = { addon, model, profile, threads, fingerprint: `${fingerprint(request.model)}-${request.weights}` }
     this.loaded = { key, model: loaded }

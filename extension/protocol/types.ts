@@ -42,6 +42,8 @@ export interface EngineOptions {
   readonly model: string
   readonly weights: 'fast' | 'file'
   readonly device: 'auto' | 'cpu' | 'cuda'
+  /** A JSON file with a profile of one's own, or null for the one that ships for the model. */
+  readonly profile: string | null
   /** 0: as many as there are cores. */
   readonly threads: number
 }

@@ -10,11 +10,11 @@ import { cancelled, diskFailure, LongreadError } from '../errors'
 import type { Progress, SkippedFile, StreamResult, Unit, UnitReference } from '../protocol/types'
 import { discover, readSource } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
+import { bankOf, type Bank } from './bank'
 import { layOut, unitTexts } from './episode'
 import { LexicalIndex } from './lexical'
 import { headsOf, profileKey, type Profile } from './profile'
 import { ProgressMeter } from './progress'
-import { readBank, type Bank } from './question'
 
 export interface LoadedModel {
   readonly addon: NativeAddon
@@ -160,8 +160,7 @@ export class Memory {
     const { addon, model, profile } = this.loaded
     const units = await cutUnits(file, text, { warn: options.log })
     const episode = layOut(model, file, units, unitTexts(text, units), options.breadcrumbs)
-    this.bank ??= await readBank(this.loaded, options.signal)
-    const bank = this.bank
+    const bank = (this.bank ??= await bankOf(this.loaded, options))
     const read = await cancellable(addon, options.signal, (cancel) =>
       model.read(
         {

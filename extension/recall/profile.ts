@@ -3,8 +3,9 @@
  * `longread bench recall --calibrate`; the default model's ships in profiles/.
  */
 import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import type { Head, KeyFormat, ModelInfo } from '../engine/addon'
-import { LongreadError } from '../errors'
+import { badProfile, LongreadError } from '../errors'
 import smollm2 from './profiles/smollm2-135m.json'
 
 export interface RecallHead extends Head {
@@ -19,6 +20,8 @@ export interface Profile {
   readonly heads: readonly RecallHead[]
   /** Position to which every query is rotated; stored keys are not rotated. */
   readonly distance: number
+  /** A question word counts as its rarity in the repository to this power. */
+  readonly rarityPower: number
   readonly window: number
   readonly sinks: number
   readonly keyFormat: KeyFormat
@@ -57,4 +60,48 @@ export function profileFor(info: ModelInfo, profiles: readonly Profile[] = shipp
     'bad-model',
     `There is no profile for ${info.name || info.architecture} (${info.layers} layers of ${info.heads} heads) yet: nobody has measured which of its heads find code. Use smollm2-135m.`,
   )
+}
+
+/** A profile of one's own from disk. Throws bad-profile with what is wrong with it. */
+export async function readProfile(file: string, info: ModelInfo): Promise<Profile> {
+  let read: unknown
+  try {
+    read = JSON.parse(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw badProfile(file, cause instanceof Error ? cause.message : String(cause))
+  }
+  const problem = problemOf(read, info)
+  if (problem !== undefined) throw badProfile(file, problem)
+  return read as Profile
+}
+
+function problemOf(read: unknown, info: ModelInfo): string | undefined {
+  if (typeof read !== 'object' || read === null) return 'it is not an object'
+  const profile = read as Partial<Record<keyof Profile, unknown>>
+  const whole = (value: unknown, least: number, most: number): boolean =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+  const amount = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= 1000
+  const shape = profile.shape as Partial<Profile['shape']> | undefined
+  if (shape?.layers !== info.layers || shape.heads !== info.heads || shape.embedding !== info.embedding)
+    return `its shape is not that of the model (${info.layers} layers of ${info.heads} heads, embedding ${info.embedding})`
+  if (typeof profile.name !== 'string') return 'it has no name'
+  const { heads, bank } = profile
+  if (!Array.isArray(heads) || heads.length === 0) return 'it has no heads'
+  for (const { layer, head, weight } of heads as Partial<RecallHead>[])
+    if (!whole(layer, 0, info.layers - 1) || !whole(head, 0, info.heads - 1) || !amount(weight))
+      return 'a head is not {"layer", "head", "weight"} with numbers that the model has'
+  if (new Set((heads as RecallHead[]).map(({ layer, head }) => `${layer} ${head}`)).size < heads.length)
+    return 'it names a head twice'
+  if (!Array.isArray(bank) || bank.length < 2 || !bank.every((text) => typeof text === 'string' && text.trim() !== ''))
+    return 'its bank is not a list of at least two questions'
+  const prompt = profile.prompt as Partial<Profile['prompt']> | undefined
+  if (typeof prompt?.before !== 'string' || typeof prompt.between !== 'string')
+    return 'its prompt is not {"before", "between"}'
+  if (!whole(profile.distance, 0, info.trainedContext) || !whole(profile.window, 1, info.trainedContext))
+    return 'its distance or window is not one that the model was trained for'
+  if (!whole(profile.sinks, 0, 1024)) return 'its sinks are not a whole number from 0 to 1024'
+  if (profile.keyFormat !== 'f16' && profile.keyFormat !== 'q8') return 'its keyFormat is neither f16 nor q8'
+  for (const name of ['rarityPower', 'lexicalWeight', 'rerankWeight'] as const)
+    if (!amount(profile[name])) return `its ${name} is not a number from 0 to 1000`
+  return undefined
 }

@@ -9,12 +9,6 @@ import type { LoadedModel } from './memory'
 import { headsOf } from './profile'
 import { questionWords, type QuestionWord } from './words'
 
-/** Reference questions' queries, as the native reader wants them: [head][all their tokens][head size]. */
-export interface Bank {
-  readonly queries: Float32Array
-  readonly tokens: Uint32Array
-}
-
 /** A question of more tokens than this is cut by no one: it is refused. */
 const mostTokens = 1024
 
@@ -57,37 +51,15 @@ function wordsOf({ model }: LoadedModel, tokens: Int32Array, words: readonly Que
 }
 
 /**
- * How much each token counts; the weights sum to 1. With `rarity`, a word counts as its rarest part is rare in this repository;
- * words that say nothing, and marks between words, still count a little.
+ * How much each token counts; the weights sum to 1. A word counts as its rarest part is rare in this repository, to the power
+ * given (0: all alike); words that say nothing, and marks between words, still count a little.
  */
-export function tokenWeights(heard: HeardQuestion, lexical: LexicalIndex, rarity: boolean): Float32Array {
+export function tokenWeights(heard: HeardQuestion, lexical: LexicalIndex, power: number): Float32Array {
   const rarities = heard.words.map((word) => Math.max(0, ...word.terms.map((term) => lexical.rarity(term))))
   const weights = new Float32Array(heard.tokens)
-  for (let t = 0; t < heard.tokens; t++) weights[t] = rarity ? quietToken + (rarities[heard.wordOf[t] ?? -1] ?? 0) : 1
+  for (let t = 0; t < heard.tokens; t++) weights[t] = (quietToken + (rarities[heard.wordOf[t] ?? -1] ?? 0)) ** power
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return weights.map((weight) => weight / sum)
 }
 
 const quietToken = 0.5
-
-/**
- * Hears the profile's reference questions; a unit's statistics over them are taken while it is read.
- */
-export async function readBank(loaded: LoadedModel, signal?: AbortSignal): Promise<Bank> {
-  const { profile, model } = loaded
-  const size = model.info().headSize
-  const heads = headsOf(profile).length
-  const heard: HeardQuestion[] = []
-  for (const text of profile.bank) heard.push(await hear(loaded, text, signal))
-  const counts = Uint32Array.from(heard, ({ tokens }) => tokens)
-  const all = counts.reduce((sum, n) => sum + n, 0)
-  const queries = new Float32Array(heads * all * size)
-  for (let head = 0; head < heads; head++) {
-    let row = 0
-    for (const { queries: from, tokens } of heard) {
-      queries.set(from.subarray(head * tokens * size, (head + 1) * tokens * size), (head * all + row) * size)
-      row += tokens
-    }
-  }
-  return { queries, tokens: counts }
-}

@@ -50,7 +50,7 @@ export async function recall(
     const scores = await cancellable(loaded.addon, tools.signal, (cancel) =>
       memory.store.score(files, heard.queries, heard.tokens, loaded.threads, cancel),
     )
-    const weights = tokenWeights(heard, lexical, options.rarity)
+    const weights = tokenWeights(heard, lexical, options.rarity ? profile.rarityPower : 0)
     attention = attentionScores(profile, scores, weights, units.length)
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))

@@ -107,25 +107,29 @@ describe('the command', function () {
       assert.deepEqual(unfinished(memory), [])
     })
 
-    it('stops within a second at Ctrl-C and leaves nothing half done', async () => {
-      const empty = join(folder, 'interrupted')
-      const running = start(['stream', root, '--json', '--memory', empty])
-      await running.says('"phase":"discover"')
-      await delay(1500)
-      const engines = childrenOf(running.process.pid!)
-      assert.equal(engines.length, 1)
-      const started = performance.now()
-      running.process.kill('SIGINT')
-      const { status, stdout, stderr } = await running.ended
-      const took = performance.now() - started
-      assert.equal(status, 130, stderr)
-      assert.equal(stdout, '')
-      assert.match(stderr, /longread: [^\n]+ \[cancelled\]\n$/)
-      // Other work on this machine may delay it a little.
-      assert.ok(took < 2000, `took ${took} ms`)
-      assert.ok(await becomesGone(engines[0]!))
-      assert.ok(gone(running.process.pid!))
-      assert.deepEqual(unfinished(empty), [])
+    it('stops at Ctrl-C at any moment, leaves nothing half done, and then goes on from there', async () => {
+      const interrupted = join(folder, 'interrupted')
+      for (let round = 0; round < 6; round++) {
+        // How soon it stops is for `longread bench speed`; here, that it does, wherever it is: starting, loading, reading.
+        const moment = Math.round(Math.random() * 4000)
+        const running = start(['stream', root, '--json', '--memory', interrupted])
+        await Promise.race([delay(moment), running.ended])
+        const engines = childrenOf(running.process.pid!)
+        running.process.kill('SIGINT')
+        const { status, stdout, stderr } = await running.ended
+        const seen = `after ${moment} ms: ${stderr.slice(-300)}`
+        // The very first moments are node's own, the last ones may find it done.
+        if (status !== null && status !== 0) {
+          assert.equal(status, 130, seen)
+          assert.equal(stdout, '', seen)
+          assert.match(stderr, /longread: [^\n]+ \[cancelled\]\n$/, seen)
+        }
+        for (const engine of engines) assert.ok(await becomesGone(engine), seen)
+        assert.ok(gone(running.process.pid!), seen)
+        if (existsSync(interrupted)) assert.deepEqual(unfinished(interrupted), [], seen)
+      }
+      const result = only(await longread('stream', root, '--json', '--memory', interrupted)) as StreamResult
+      assert.equal(result.files, 7)
     })
   })
 

@@ -13,6 +13,7 @@ export const streamRequest = (root: string, memory: string | null = null): Strea
   memory,
   model: '',
   weights: 'fast',
+  profile: null,
   device: 'cpu',
   threads: 1,
   breadcrumbs: true,

@@ -2,7 +2,7 @@
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
  *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
- *     [--limit N] [--together] [--format text|markdown|json] [--svg FILE]
+ *     [--limit N] [--profile FILE] [--together] [--format text|markdown|json] [--svg FILE]
  *
  * --together measures the repositories of each SPLIT as one workspace.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
@@ -27,7 +27,7 @@ import { markdownTable, means, textTable, type Measured } from './report'
 import { loadUnits } from './workspace'
 
 /** Makes a ranker for the folder that is read; those that need only the units' text are the same for all. */
-export type RankerOf = (root: string) => Ranker
+export type RankerOf = (root: string, args?: readonly string[]) => Ranker
 
 export interface BenchOptions {
   /** Names or splits of the corpus, or folders. */
@@ -44,8 +44,8 @@ export interface BenchOptions {
 
 const product =
   (name: string, signals: Signals, rerank: boolean): RankerOf =>
-  (root) =>
-    productRanker(root, { name, signals, rerank })
+  (root, args = []) =>
+    productRanker(root, { name, signals, rerank, args })
 
 export const rankers: Readonly<Record<string, RankerOf>> = {
   random: () => random,
@@ -113,12 +113,13 @@ export async function bench(options: BenchOptions): Promise<Measured[]> {
   return measured
 }
 
-function chosenRankers(names: string): RankerOf[] {
+/** `args` are further options of the command, for the rankers that run it. */
+function chosenRankers(names: string, args: readonly string[]): RankerOf[] {
   return names.split(',').map((name) => {
     const ranker = rankers[name]
     if (ranker === undefined)
       throw new Error(`No ranker is called "${name}". There are ${Object.keys(rankers).join(', ')}.`)
-    return ranker
+    return (root) => ranker(root, args)
   })
 }
 
@@ -141,6 +142,7 @@ export async function main(args: readonly string[]): Promise<void> {
       questions: { type: 'string' },
       rankers: { type: 'string', default: 'random,bm25,embedder' },
       limit: { type: 'string' },
+      profile: { type: 'string' },
       together: { type: 'boolean', default: false },
       svg: { type: 'string' },
       format: { type: 'string', default: 'text' },
@@ -148,7 +150,10 @@ export async function main(args: readonly string[]): Promise<void> {
   })
   const measured = await bench({
     what: positionals.length === 0 ? ['test'] : positionals,
-    rankers: chosenRankers(values.rankers),
+    rankers: chosenRankers(
+      values.rankers,
+      values.profile === undefined ? [] : ['--profile', path.resolve(values.profile)],
+    ),
     together: values.together,
     ...(values.questions === undefined ? {} : { questions: values.questions }),
     ...(values.limit === undefined ? {} : { limit: Number(values.limit) }),

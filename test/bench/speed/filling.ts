@@ -10,7 +10,7 @@ import type { Unit } from '../../../extension/protocol/types'
 import { layOut, unitTexts, type Episode } from '../../../extension/recall/episode'
 import { Memory, type LoadedModel } from '../../../extension/recall/memory'
 import { headsOf } from '../../../extension/recall/profile'
-import { readBank, type Bank } from '../../../extension/recall/question'
+import { hearBank, type Bank } from '../../../extension/recall/bank'
 import { cutUnits } from '../../../extension/workspace/units'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 
@@ -67,7 +67,7 @@ export class Reader {
   async read({ tokens, spans }: Episode): Promise<{ held: NativeEpisode; seconds: number }> {
     const { model, profile } = this.loaded
     const { window, sinks, keyFormat } = profile
-    this.bank ??= await readBank(this.loaded)
+    this.bank ??= await hearBank(this.loaded)
     const bank = this.bank
     const started = performance.now()
     const held = await model.read(

@@ -2,11 +2,12 @@
  * How fast reading, recall and answers are, and what memory they take. What is compared is measured in turns in one run, so that
  * whatever else the machine does meets both alike.
  *
- *   longread bench speed [--quick] [--threads N] [--only stream,far,memory,recall,answer]
+ *   longread bench speed [--quick] [--threads N] [--only stream,far,memory,recall,answer,cancel]
  */
 import { cp } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import * as path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { librariesFolder, loadAddon, packageRoot } from '../../../extension/engine/addon'
 import { resolveModel } from '../../../extension/engine/catalogue'
@@ -15,6 +16,7 @@ import { fingerprint } from '../../../extension/engine/model-file'
 import type { LoadedModel } from '../../../extension/recall/memory'
 import { profileFor } from '../../../extension/recall/profile'
 import { recall } from '../../../extension/recall/recall'
+import { start } from '../../support/command'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { defaultAsk } from '../facts/asking'
 import { fill, FilledMemory, inTemporaryFolder, joined, Reader, sources, type ReadSource } from './filling'
@@ -182,7 +184,26 @@ async function answering({ threads, quick }: Run): Promise<void> {
   })
 }
 
-const parts = ['stream', 'far', 'memory', 'recall', 'answer']
+/** How long the command goes on after Ctrl-C, at random moments of reading. */
+async function cancelling({ quick }: Run): Promise<void> {
+  await inTemporaryFolder(async (memory) => {
+    const { folder } = await fetchRepository(chooseRepositories(['requests'])[0]!)
+    const times: number[] = []
+    for (let round = 0; round < (quick ? 3 : 10); round++) {
+      const running = start(['stream', folder, '--json', '--memory', memory])
+      await running.says('"phase":"read"')
+      await delay(Math.random() * 3000)
+      const started = performance.now()
+      running.process.kill('SIGINT')
+      await running.ended
+      times.push(performance.now() - started)
+    }
+    print(`Ctrl-C while a repository is read, ${times.length} times at random moments`)
+    print(`  ended after ${whole(median(times))} ms, at most ${whole(Math.max(...times))} ms  (target: at most 1,000)`)
+  })
+}
+
+const parts = ['stream', 'far', 'memory', 'recall', 'answer', 'cancel']
 
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
@@ -217,6 +238,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (only.has('far')) await farAlong(run, episodes)
     if (only.has('recall')) await recalling(run, episodes)
     if (only.has('answer')) await answering(run)
+    if (only.has('cancel')) await cancelling(run)
   } finally {
     native.dispose()
   }
