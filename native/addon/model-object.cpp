@@ -26,15 +26,13 @@ std::vector<std::vector<int32_t>> token_lists(const Napi::Value& value, const ch
 } // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
-    return DefineClass(env, "Model",
-                       {InstanceMethod("info", &ModelObject::info), InstanceMethod("tokenize", &ModelObject::tokenize),
-                        InstanceMethod("detokenize", &ModelObject::detokenize),
-                        InstanceMethod("chat", &ModelObject::chat), InstanceMethod("queries", &ModelObject::queries),
-                        InstanceMethod("read", &ModelObject::read),
-                        InstanceMethod("likelihood", &ModelObject::likelihood),
-                        InstanceMethod("logits", &ModelObject::logits),
-                        InstanceMethod("generate", &ModelObject::generate),
-                        InstanceMethod("dispose", &ModelObject::dispose)});
+    return DefineClass(
+        env, "Model",
+        {InstanceMethod("info", &ModelObject::info), InstanceMethod("tokenize", &ModelObject::tokenize),
+         InstanceMethod("detokenize", &ModelObject::detokenize), InstanceMethod("chat", &ModelObject::chat),
+         InstanceMethod("queries", &ModelObject::queries), InstanceMethod("read", &ModelObject::read),
+         InstanceMethod("likelihood", &ModelObject::likelihood), InstanceMethod("logits", &ModelObject::logits),
+         InstanceMethod("generate", &ModelObject::generate), InstanceMethod("dispose", &ModelObject::dispose)});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {}
@@ -164,8 +162,7 @@ Napi::Value ModelObject::read(const Napi::CallbackInfo& call) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
                 if (!bank->tokens.empty())
                     options->bank = bank.get();
-                return read_episode(*loaded->model, heads, *options, *cancel,
-                                    [&](int done) { report(Tokens(done)); });
+                return read_episode(*loaded->model, heads, *options, *cancel, [&](int done) { report(Tokens(done)); });
             },
             [](Napi::Env env, std::shared_ptr<Segment>& segment) { return EpisodeObject::create(env, segment); },
             tell_number);
@@ -234,8 +231,7 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& call) {
             [=](const GenerateTask::Report& report) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
                 return longread::generate(
-                    *loaded->model, *loaded->tokenizer, options, *cancel,
-                    [&](int done) { report(Event{done, {}}); },
+                    *loaded->model, *loaded->tokenizer, options, *cancel, [&](int done) { report(Event{done, {}}); },
                     [&](GeneratedToken&& token) { report(Event{0, std::move(token)}); });
             },
             [](Napi::Env env, bool& stopped) { return Napi::String::New(env, stopped ? "stop" : "length"); },

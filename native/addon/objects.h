@@ -1,5 +1,5 @@
-// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store. Each owns its C++ counterpart by
-// shared_ptr; a running call owns it too.
+// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store. Each owns its C++ counterpart
+// by shared_ptr; a running call owns it too.
 #pragma once
 #include "engine/generate.h"
 #include "engine/reader.h"

@@ -1,5 +1,5 @@
-// One call on a worker thread: a promise, progress on the JavaScript thread, and errors with their codes. What the work needs
-// (model, cancel flag) it holds by shared_ptr, so nothing is freed under it.
+// One call on a worker thread: a promise, progress on the JavaScript thread, and errors with their codes. What the work
+// needs (model, cancel flag) it holds by shared_ptr, so nothing is freed under it.
 #pragma once
 #include "engine/error.h"
 #include <functional>

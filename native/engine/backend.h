@@ -1,5 +1,5 @@
-// ggml's prebuilt CPU backends: loaded once a process from a folder (ggml picks the variant for this CPU by dlopen, so its
-// functions are reached through the registry), one backend object a model.
+// ggml's prebuilt CPU backends: loaded once a process from a folder (ggml picks the variant for this CPU by dlopen, so
+// its functions are reached through the registry), one backend object a model.
 #pragma once
 #include "engine/cancel.h"
 #include <ggml-alloc.h>
@@ -20,7 +20,8 @@ class Backend {
     Backend(const Backend&) = delete;
     Backend& operator=(const Backend&) = delete;
 
-    // Computes the graph; throws Error("cancelled") when the flag is raised meanwhile, Error("internal") when ggml fails.
+    // Computes the graph; throws Error("cancelled") when the flag is raised meanwhile, Error("internal") when ggml
+    // fails.
     void compute(ggml_cgraph* graph, const Cancel& cancel);
 
     ggml_backend_t handle() const { return backend_; }

@@ -1,4 +1,5 @@
-// A flag set by the editor's thread and read by the computing threads; ggml polls it between graph nodes (4-11 ms apart).
+// A flag set by the editor's thread and read by the computing threads; ggml polls it between graph nodes (4-11 ms
+// apart).
 #pragma once
 #include "engine/error.h"
 #include <atomic>

@@ -6,8 +6,8 @@ namespace longread {
 namespace {
 
 constexpr size_t max_nodes = 16384;
-// llama.cpp gives its graphs a cache length in whole blocks of 256 slots, the rest masked; ours too, so that flash attention
-// tiles the same way and the logits stay equal bit by bit.
+// llama.cpp gives its graphs a cache length in whole blocks of 256 slots, the rest masked; ours too, so that flash
+// attention tiles the same way and the logits stay equal bit by bit.
 constexpr int slot_block = 256;
 
 int padded(int slots, int capacity) { return std::min(capacity, (slots + slot_block - 1) / slot_block * slot_block); }
@@ -92,8 +92,8 @@ void Context::truncate(int tokens) {
         used_ = position_ = tokens;
 }
 
-// Keeps the sinks' keys in full precision, as they were rotated first: rotating on from what was rotated before would add up
-// rounding over thousands of slides.
+// Keeps the sinks' keys in full precision, as they were rotated first: rotating on from what was rotated before would
+// add up rounding over thousands of slides.
 void Context::keep_sinks() {
     std::vector<ggml_fp16_t> half(static_cast<size_t>(keys_[0]->ne[0]) * options_.sinks);
     std::vector<float> full(half.size());
@@ -124,8 +124,7 @@ void Context::make_room(int count) {
             ggml_backend_tensor_set(cache, moved.data(), row * options_.sinks, moved.size());
         }
     }
-    std::copy(slot_position_.begin() + from, slot_position_.begin() + used_,
-              slot_position_.begin() + options_.sinks);
+    std::copy(slot_position_.begin() + from, slot_position_.begin() + used_, slot_position_.begin() + options_.sinks);
     used_ = options_.sinks + kept;
     sink_shift_ = slot_position_[static_cast<size_t>(options_.sinks)] - options_.sinks;
 }
@@ -204,8 +203,8 @@ ggml_tensor* Context::attend(ggml_context* ctx, ggml_cgraph* graph, int layer, g
         ggml_tensor* newest =
             ggml_view_3d(ctx, q, q->ne[0], 1, q->ne[2], q->nb[1], q->nb[2], q->nb[1] * (in.count - 1));
         ggml_tensor* newest_mask = ggml_view_2d(ctx, mask, mask->ne[0], 1, mask->nb[1], mask->nb[1] * (in.count - 1));
-        ggml_tensor* share = ggml_soft_max_ext(ctx, ggml_mul_mat(ctx, cached(key_cache), newest), newest_mask,
-                                               product_scale, 0.0f);
+        ggml_tensor* share =
+            ggml_soft_max_ext(ctx, ggml_mul_mat(ctx, cached(key_cache), newest), newest_mask, product_scale, 0.0f);
         mark_output(graph, share);
         out.attention[static_cast<size_t>(std::find(wanted.watch.begin(), wanted.watch.end(), layer) -
                                           wanted.watch.begin())] = share;

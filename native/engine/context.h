@@ -1,17 +1,18 @@
-// One sequence being read: its cache of keys and values, and the graph of each batch. A context slides: when the cache is
-// full, the oldest tokens leave it and the attention sinks (StreamingLLM, arXiv 2309.17453; n_init in InfLLM) are rotated anew
-// so that they stay right before the window.
+// One sequence being read: its cache of keys and values, and the graph of each batch. A context slides: when the cache
+// is full, the oldest tokens leave it and the attention sinks (StreamingLLM, arXiv 2309.17453; n_init in InfLLM) are
+// rotated anew so that they stay right before the window.
 //
 // Layouts, as ggml writes them (fastest first): cache keys and values [head size, key heads, slot] F16;
-// captured keys [head size, key heads, token] F32, not rotated; captured queries [head size, heads, token] F32, all rotated
-// to one distance; logits [vocabulary, row] F32; watched attention [slot, 1, heads] F32.
+// captured keys [head size, key heads, token] F32, not rotated; captured queries [head size, heads, token] F32, all
+// rotated to one distance; logits [vocabulary, row] F32; watched attention [slot, 1, heads] F32.
 #pragma once
 #include "engine/model.h"
 #include <vector>
 
 namespace longread {
 
-// Tokens computed at once: enough rows that weights are fetched from memory seldom, few enough that cancelling is quick.
+// Tokens computed at once: enough rows that weights are fetched from memory seldom, few enough that cancelling is
+// quick.
 constexpr int batch_tokens = 512;
 
 struct ContextOptions {

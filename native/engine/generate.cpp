@@ -73,8 +73,7 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
         generated.piece = tokenizer.piece(token);
         // What predicted this token looked at the prompt just now: the attention of the position before it.
         for (const auto& [layer, head] : options.watch_heads) {
-            const size_t at =
-                static_cast<size_t>(std::find(watch.begin(), watch.end(), layer) - watch.begin());
+            const size_t at = static_cast<size_t>(std::find(watch.begin(), watch.end(), layer) - watch.begin());
             const std::vector<float>& shares = captured.attention[at];
             const size_t slots = shares.size() / static_cast<size_t>(model.hyper.heads);
             for (const auto& [begin, end] : options.watch) {

@@ -1,5 +1,5 @@
-// Generation: a prompt is read, then tokens are sampled one by one; with each comes how much attention it paid to the spans of
-// the prompt that are watched.
+// Generation: a prompt is read, then tokens are sampled one by one; with each comes how much attention it paid to the
+// spans of the prompt that are watched.
 #pragma once
 #include "engine/context.h"
 #include "engine/tokenizer.h"
@@ -12,8 +12,8 @@ struct GenerateOptions {
     float top_p = 1;
     uint32_t seed = 0;
     int max_tokens = 256;
-    std::vector<std::pair<uint32_t, uint32_t>> watch;   // spans of the prompt, end exclusive
-    std::vector<std::pair<int, int>> watch_heads;       // (layer, head)
+    std::vector<std::pair<uint32_t, uint32_t>> watch; // spans of the prompt, end exclusive
+    std::vector<std::pair<int, int>> watch_heads;     // (layer, head)
 };
 
 struct GeneratedToken {

@@ -1,6 +1,6 @@
 #include "engine/gguf-file.h"
-#include <cmath>
 #include <climits>
+#include <cmath>
 
 namespace longread {
 
@@ -41,11 +41,20 @@ int GgufFile::integer(const std::string& key) const {
         bad("the key " + key + " is missing");
     int64_t value = -1;
     switch (gguf_get_kv_type(gguf_, id)) {
-    case GGUF_TYPE_UINT32: value = gguf_get_val_u32(gguf_, id); break;
-    case GGUF_TYPE_INT32: value = gguf_get_val_i32(gguf_, id); break;
-    case GGUF_TYPE_UINT64: value = static_cast<int64_t>(gguf_get_val_u64(gguf_, id)); break;
-    case GGUF_TYPE_INT64: value = gguf_get_val_i64(gguf_, id); break;
-    default: bad("the key " + key + " is not a whole number");
+    case GGUF_TYPE_UINT32:
+        value = gguf_get_val_u32(gguf_, id);
+        break;
+    case GGUF_TYPE_INT32:
+        value = gguf_get_val_i32(gguf_, id);
+        break;
+    case GGUF_TYPE_UINT64:
+        value = static_cast<int64_t>(gguf_get_val_u64(gguf_, id));
+        break;
+    case GGUF_TYPE_INT64:
+        value = gguf_get_val_i64(gguf_, id);
+        break;
+    default:
+        bad("the key " + key + " is not a whole number");
     }
     if (value < 0 || value > INT_MAX)
         bad("the key " + key + " is out of range");
@@ -66,9 +75,7 @@ int GgufFile::integer(const std::string& key, int fallback) const { return has(k
 
 float GgufFile::number(const std::string& key, float fallback) const { return has(key) ? number(key) : fallback; }
 
-ggml_tensor* GgufFile::find(const std::string& name) const {
-    return ggml_get_tensor(descriptions_, name.c_str());
-}
+ggml_tensor* GgufFile::find(const std::string& name) const { return ggml_get_tensor(descriptions_, name.c_str()); }
 
 void GgufFile::read(const ggml_tensor* tensor, void* to) {
     const int64_t id = gguf_find_tensor(gguf_, ggml_get_name(tensor));

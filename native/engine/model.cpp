@@ -84,9 +84,9 @@ Hyper read_hyper(const GgufFile& file, const Architecture& architecture) {
     return h;
 }
 
-// Weights are kept in Q8_0 unless the file's own format is asked for: measured on two AVX-512 cores, Q4_1 reads 364 tokens/s
-// and the same weights in Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225). Q4_1 and the K formats
-// have no packed kernels. Vectors (norms, biases) stay as they are.
+// Weights are kept in Q8_0 unless the file's own format is asked for: measured on two AVX-512 cores, Q4_1 reads 364
+// tokens/s and the same weights in Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225). Q4_1
+// and the K formats have no packed kernels. Vectors (norms, biases) stay as they are.
 ggml_type kept_type(const ggml_tensor* tensor, bool transcode) {
     const bool matrix = ggml_n_dims(tensor) == 2;
     if (!transcode || !matrix || tensor->ne[0] % ggml_blck_size(GGML_TYPE_Q8_0) != 0)
@@ -143,8 +143,7 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
             file.bad("the tensor " + name + " should hold 32-bit numbers");
         if (theirs->type != GGML_TYPE_F32 && !ggml_get_type_traits(theirs->type)->to_float)
             file.bad("the tensor " + name + " has a format that cannot be read");
-        ggml_tensor* ours =
-            ggml_new_tensor_2d(model->tensors_, kept_type(theirs, options.transcode), columns, rows);
+        ggml_tensor* ours = ggml_new_tensor_2d(model->tensors_, kept_type(theirs, options.transcode), columns, rows);
         ggml_set_name(ours, name.c_str());
         pairs.emplace_back(ours, theirs);
         return ours;

@@ -1,5 +1,5 @@
-// A model in memory: hyperparameters and weights of a GGUF file, checked before they are used. Architectures differ only in
-// the fields of Hyper and in which of a layer's optional tensors are there; graph.cpp reads both.
+// A model in memory: hyperparameters and weights of a GGUF file, checked before they are used. Architectures differ
+// only in the fields of Hyper and in which of a layer's optional tensors are there; graph.cpp reads both.
 #pragma once
 #include "engine/backend.h"
 #include <functional>

@@ -114,8 +114,8 @@ std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, co
     in_batches(context, options.tokens, wanted, cancel, [&](int first, int count, Captured& captured) {
         for (size_t k = 0; k < heads.keys.size(); ++k) {
             const auto [layer, key_head] = heads.keys[k];
-            const size_t at = static_cast<size_t>(
-                std::lower_bound(wanted.keys.begin(), wanted.keys.end(), layer) - wanted.keys.begin());
+            const size_t at = static_cast<size_t>(std::lower_bound(wanted.keys.begin(), wanted.keys.end(), layer) -
+                                                  wanted.keys.begin());
             const float* from = captured.keys[at].data();
             for (int t = 0; t < count; ++t) {
                 const int row = row_of[static_cast<size_t>(first + t)];

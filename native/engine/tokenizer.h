@@ -19,8 +19,8 @@ class Tokenizer {
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
-    // No begin or end token is added. With `parse_special`, texts such as <|im_start|> become their control tokens; without
-    // it they are read as ordinary text, which is what repository text always is.
+    // No begin or end token is added. With `parse_special`, texts such as <|im_start|> become their control tokens;
+    // without it they are read as ordinary text, which is what repository text always is.
     std::vector<int32_t> tokenize(const std::string& text, bool parse_special) const;
     // Bytes of one token; may be a part of a UTF-8 character.
     std::string piece(int32_t token) const;

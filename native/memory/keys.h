@@ -1,6 +1,6 @@
-// The keys of one key head of a segment, as recall reads them: not rotated, in groups of 16 tokens with the tokens fastest,
-// [group][dim][16], so that one vector register holds the same dimension of 16 tokens. The last group is padded with zeros.
-// 8-bit keys have one scale a token (F32, [group][16]): key = scale * byte.
+// The keys of one key head of a segment, as recall reads them: not rotated, in groups of 16 tokens with the tokens
+// fastest, [group][dim][16], so that one vector register holds the same dimension of 16 tokens. The last group is
+// padded with zeros. 8-bit keys have one scale a token (F32, [group][16]): key = scale * byte.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +19,9 @@ struct KeyView {
     KeyFormat format;
     int head_size;
     int tokens;
-    const uint16_t* half;   // F16, or null
-    const int8_t* bytes;    // 8 bit, or null
-    const float* scales;    // with `bytes`
+    const uint16_t* half; // F16, or null
+    const int8_t* bytes;  // 8 bit, or null
+    const float* scales;  // with `bytes`
 };
 
 // Bytes that `tokens` keys of one head take in a segment.

@@ -168,8 +168,12 @@ std::shared_ptr<Segment> Segment::map(const std::string& path) {
     if ((header.format != 1 && header.format != 2) || header.head_size == 0 || header.head_size > 4096 ||
         header.key_heads > 65536 || header.heads > 65536 || header.units > limit || header.tokens > limit)
         bad(path, "is damaged");
-    segment->shape_ = {static_cast<KeyFormat>(header.format), header.head_size, header.key_heads,
-                       header.heads,                          header.units,     header.tokens};
+    segment->shape_ = {static_cast<KeyFormat>(header.format),
+                       header.head_size,
+                       header.key_heads,
+                       header.heads,
+                       header.units,
+                       header.tokens};
     segment->layout_ = lay_out(segment->shape_);
     segment->size_ = segment->layout_.end;
     segment->metadata_bytes_ = header.metadata_bytes;

@@ -1,5 +1,6 @@
-// What stays of one read file (an episode): the keys of the recall heads' key heads and, for each unit and query head, mean and
-// deviation of the reference questions' masses. Immutable once made; in memory or mapped from disk, the same bytes:
+// What stays of one read file (an episode): the keys of the recall heads' key heads and, for each unit and query head,
+// mean and deviation of the reference questions' masses. Immutable once made; in memory or mapped from disk, the same
+// bytes:
 //
 //   Header | unit starts, u32[units + 1] (tokens) | bank means, f32[heads][units] | bank deviations, f32[heads][units]
 //          | keys of each key head (keys.h), one after the other | metadata, UTF-8 | CRC-32C of everything before, u32

@@ -14,7 +14,8 @@ struct RecallHead {
     int key_slot = 0;
 };
 
-// The key heads (layer, key head) that a list of query heads reads, in order of layer and head, and each head's place there.
+// The key heads (layer, key head) that a list of query heads reads, in order of layer and head, and each head's place
+// there.
 struct RecallHeads {
     std::vector<RecallHead> heads;
     std::vector<std::pair<int, int>> keys; // (layer, key head)

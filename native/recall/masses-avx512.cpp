@@ -3,8 +3,8 @@
 
 namespace longread {
 
-void masses_avx512(const KeyView& keys, int begin, int end, const float* queries, int rows, float* out, size_t out_stride,
-                 void* scratch) {
+void masses_avx512(const KeyView& keys, int begin, int end, const float* queries, int rows, float* out,
+                   size_t out_stride, void* scratch) {
     all_masses(keys, begin, end, queries, rows, out, out_stride, scratch);
 }
 

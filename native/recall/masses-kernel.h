@@ -1,6 +1,7 @@
-// The loop of unit_masses, compiled once for each set of instructions (masses-avx512.cpp, masses-avx2.cpp, masses.cpp): vectors
-// are as wide as the including file's options allow, because GCC lowers wider ones element by element (measured: 1 GFLOP/s).
-// Everything here has internal linkage, so that code for one processor is never merged with another's.
+// The loop of unit_masses, compiled once for each set of instructions (masses-avx512.cpp, masses-avx2.cpp, masses.cpp):
+// vectors are as wide as the including file's options allow, because GCC lowers wider ones element by element
+// (measured: 1 GFLOP/s). Everything here has internal linkage, so that code for one processor is never merged with
+// another's.
 #pragma once
 #include "recall/masses.h"
 #include <cmath>
@@ -18,7 +19,8 @@ constexpr int lanes = 8;
 constexpr int lanes = 4;
 #endif
 
-// Rows of queries that share one pass over the keys: as many accumulators as leave registers for the key and the broadcast.
+// Rows of queries that share one pass over the keys: as many accumulators as leave registers for the key and the
+// broadcast.
 constexpr int row_block = 12;
 
 // `lanes` neighbouring tokens of a group.
@@ -67,7 +69,8 @@ LONGREAD_INLINE floats byte_to_float(const int8_t* p) {
 #endif
 }
 
-// e^x for x <= 0 by 2^n times a polynomial of degree 5 on [-ln2/2, ln2/2]; relative error under 3e-7. Below -87 it is 0.
+// e^x for x <= 0 by 2^n times a polynomial of degree 5 on [-ln2/2, ln2/2]; relative error under 3e-7. Below -87 it is
+// 0.
 LONGREAD_INLINE floats exp_negative(floats x) {
     const floats zero = {};
     const floats lowest = zero - 87.0f;

@@ -47,8 +47,7 @@ Napi::Value decode(const Napi::CallbackInfo& call) {
                 if (!context)
                     throw Error("internal", "libllama cannot make a context");
                 Decoded decoded;
-                const size_t vocabulary =
-                    static_cast<size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model.get())));
+                const size_t vocabulary = static_cast<size_t>(llama_vocab_n_tokens(llama_model_get_vocab(model.get())));
                 const auto started = std::chrono::steady_clock::now();
                 llama_batch batch = llama_batch_init(batch_size, 0, 1);
                 for (int first = 0; first < static_cast<int>(tokens.size()); first += batch_size) {
