@@ -41,6 +41,12 @@ interface HeldFile {
   readonly tokens: number
 }
 
+interface Listeners {
+  readonly onTokens: (tokens: number, of: number) => void
+  /** The bank was heard, which took so long. */
+  readonly onHeard: (milliseconds: number) => void
+}
+
 /** What a segment says of itself beside keys. */
 interface Metadata {
   readonly units: readonly Unit[]
@@ -52,6 +58,8 @@ export class Memory {
   readonly lexical = new LexicalIndex()
   readonly store: NativeStore
   private readonly held = new Map<string, HeldFile>()
+  /** What files() and units() give, until a file comes or goes. */
+  private listed: { readonly files: string[]; readonly units: UnitReference[] } | undefined
   private bank: Bank | undefined
   private diskFailed = false
 
@@ -63,8 +71,8 @@ export class Memory {
   }
 
   /** Files that are held, by name. */
-  files(): string[] {
-    return [...this.held.keys()].sort()
+  files(): readonly string[] {
+    return this.list().files
   }
 
   unitsOf(file: string): readonly UnitReference[] {
@@ -72,8 +80,14 @@ export class Memory {
   }
 
   /** Units of all files, in the order in which the store scores `files()`. */
-  units(): UnitReference[] {
-    return this.files().flatMap((file) => [...this.unitsOf(file)])
+  units(): readonly UnitReference[] {
+    return this.list().units
+  }
+
+  private list() {
+    if (this.listed) return this.listed
+    const files = [...this.held.keys()].sort()
+    return (this.listed = { files, units: files.flatMap((file) => [...this.unitsOf(file)]) })
   }
 
   /** Brings the memory to what is on disk now. Rejects with `cancelled`; what was read until then stays. */
@@ -91,6 +105,7 @@ export class Memory {
     const totalBytes = found.files.reduce((sum, { size }) => sum + size, 0)
     let bytes = 0
     let reused = 0
+    let hearing = 0
     let tokensRead = 0
     for (const { file, size, wanted } of found.files) {
       if (signal.aborted) throw cancelled()
@@ -105,8 +120,12 @@ export class Memory {
         const share = (bytes + size * part) / Math.max(1, totalBytes)
         meter.report(now, share > 0.002 ? Math.round(now / share) : 0, file)
       }
-      const outcome = await this.readFile(file, source.text, options, (tokens, of) => {
-        estimate(tokensRead + tokens, of > 0 ? tokens / of : 1)
+      const outcome = await this.readFile(file, source.text, options, {
+        onTokens: (tokens, of) => estimate(tokensRead + tokens, of > 0 ? tokens / of : 1),
+        onHeard: (milliseconds) => {
+          hearing += milliseconds
+          meter.skip(milliseconds)
+        },
       })
       if (outcome.reused) reused++
       else tokensRead += outcome.tokens
@@ -123,7 +142,7 @@ export class Memory {
       units: files.reduce((sum, held) => sum + held.units.length, 0),
       tokens,
       seconds,
-      tokensPerSecond: seconds > 0 ? tokensRead / seconds : 0,
+      tokensPerSecond: seconds > 0 ? tokensRead / (seconds - hearing / 1000) : 0,
       memoryBytes: this.store.bytes(),
       reused,
     }
@@ -131,21 +150,24 @@ export class Memory {
 
   private drop(file: string): void {
     if (!this.held.delete(file)) return
+    this.listed = undefined
     this.store.remove(file)
     this.lexical.remove(file)
   }
 
-  private hold(file: string, hash: string, text: string, { units, tokens }: Metadata): void {
+  /** From here on the file counts as held; its keys are in the store already. `texts` are its units'. */
+  protected hold(file: string, hash: string, { units, tokens }: Metadata, texts: readonly string[]): void {
     const references = units.map((unit) => ({ file, ...unit }))
     this.held.set(file, { units: references, hash, tokens })
-    this.lexical.put(file, references, unitTexts(text, units))
+    this.listed = undefined
+    this.lexical.put(file, references, texts)
   }
 
   private async readFile(
     file: string,
     text: string,
     options: ReadOptions,
-    onTokens: (tokens: number, of: number) => void,
+    { onTokens, onHeard }: Listeners,
   ): Promise<{ reused: boolean; tokens: number }> {
     const hash = this.hash(file, text, options.breadcrumbs)
     if (this.held.get(file)?.hash === hash) return { reused: true, tokens: 0 }
@@ -153,14 +175,15 @@ export class Memory {
     if (segment !== null) {
       const metadata = await this.load(file, segment, options)
       if (metadata) {
-        this.hold(file, hash, text, metadata)
+        this.hold(file, hash, metadata, unitTexts(text, metadata.units))
         return { reused: true, tokens: 0 }
       }
     }
     const { addon, model, profile } = this.loaded
     const units = await cutUnits(file, text, { warn: options.log })
-    const episode = layOut(model, file, units, unitTexts(text, units), options.breadcrumbs)
-    const bank = (this.bank ??= await bankOf(this.loaded, options))
+    const texts = unitTexts(text, units)
+    const episode = layOut(model, file, units, texts, options.breadcrumbs)
+    const bank = this.bank ?? (await this.hear(options, onHeard))
     const read = await cancellable(addon, options.signal, (cancel) =>
       model.read(
         {
@@ -178,9 +201,16 @@ export class Memory {
     )
     this.store.put(file, read)
     const metadata: Metadata = { units, tokens: episode.tokens.length }
-    this.hold(file, hash, text, metadata)
+    this.hold(file, hash, metadata, texts)
     if (segment !== null && !this.diskFailed) await this.save(file, segment, metadata, options)
     return { reused: false, tokens: episode.tokens.length }
+  }
+
+  private async hear(options: ReadOptions, onHeard: Listeners['onHeard']): Promise<Bank> {
+    const started = performance.now()
+    this.bank = await bankOf(this.loaded, options)
+    onHeard(performance.now() - started)
+    return this.bank
   }
 
   /** Names what reading this file gives: the same name, the same bytes. */

@@ -4,7 +4,7 @@ import type { Phase, Progress } from '../protocol/types'
 const reportMs = 100
 
 export class ProgressMeter {
-  private readonly started = performance.now()
+  private started = performance.now()
   private last = -Infinity
 
   constructor(
@@ -19,6 +19,11 @@ export class ProgressMeter {
     if (now - this.last < reportMs) return
     this.last = now
     this.emit(done, total, now, detail)
+  }
+
+  /** Time that went into something else: it counts neither for the rate nor for the time to go. */
+  skip(milliseconds: number): void {
+    this.started += milliseconds
   }
 
   finish(total: number): void {

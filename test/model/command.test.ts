@@ -183,7 +183,7 @@ describe('the command', function () {
 
   describe('ask', () => {
     it('answers from the code, and cites lines that exist', async () => {
-      const question = 'What is the longest wait in seconds before a job is tried again?'
+      const question = 'What is the value of LONGEST_WAIT_SECONDS?'
       const ended = await longread('ask', root, question, '--no-rerank', '--max-tokens', '24', ...kept)
       const { answer, citations, reading, found, timings } = only(ended) as AskResult
       assert.ok(found)

@@ -1,8 +1,6 @@
 /** Our graph against libllama's own: the same numbers with the file's weights, nearly the same choices with the fast ones. */
 import assert from 'node:assert/strict'
-import { createRequire } from 'node:module'
-import * as path from 'node:path'
-import { librariesFolder, packageRoot } from '../../extension/engine/addon'
+import { librariesFolder } from '../../extension/engine/addon'
 import {
   largestDifference,
   modelPath,
@@ -15,23 +13,9 @@ import {
   testModel,
   threads,
 } from '../support/model'
+import { loadOracle } from '../support/oracle'
 
-/** native/tests/oracle.cpp. */
-interface Oracle {
-  decode(request: {
-    path: string
-    libraries: string
-    threads: number
-    context: number
-    batch: number
-    tokens: Int32Array
-    rows: Int32Array
-  }): Promise<{ readonly logits: Float32Array; readonly seconds: number }>
-}
-
-const oracle = createRequire(__filename)(
-  path.join(packageRoot(), 'native/build/Release/longread-oracle.node'),
-) as Oracle
+const oracle = loadOracle()
 
 /** The place of the largest of each row. */
 function best(logits: Float32Array, rows: number): number[] {

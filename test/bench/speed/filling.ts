@@ -100,29 +100,17 @@ export function fill(store: NativeStore, episodes: readonly ReadSource[], tokens
 
 /** A memory that was filled, not read. Every copy of an episode is a segment of its own on disk, so that none is in a cache. */
 export class FilledMemory extends Memory {
-  private readonly copies = new Map<string, readonly (Unit & { file: string })[]>()
   tokens = 0
 
-  override files(): string[] {
-    return [...this.copies.keys()].toSorted()
-  }
-
-  override unitsOf(file: string): readonly (Unit & { file: string })[] {
-    return this.copies.get(file) ?? []
-  }
-
   async fillTo(tokens: number, episodes: readonly ReadSource[], folder: string): Promise<void> {
-    while (this.tokens < tokens) {
-      const copy = this.copies.size
+    for (let copy = this.files().length; this.tokens < tokens; copy++) {
       const { source, held } = episodes[copy % episodes.length]!
       const file = `${copy}/${source.file}`
       const segment = path.join(folder, `${copy}.segment`)
       this.store.put(file, held)
       await this.store.save(file, segment, '{}')
       await this.store.load(file, segment)
-      const units = source.units.map((unit) => ({ ...unit, file }))
-      this.copies.set(file, units)
-      this.lexical.put(file, units, source.texts)
+      this.hold(file, '', { units: source.units, tokens: held.tokens }, source.texts)
       this.tokens += held.tokens
     }
   }

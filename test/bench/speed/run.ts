@@ -5,11 +5,10 @@
  *   longread bench speed [--quick] [--threads N] [--only stream,far,memory,recall,answer,cancel]
  */
 import { cp } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { librariesFolder, loadAddon, packageRoot } from '../../../extension/engine/addon'
+import { librariesFolder, loadAddon } from '../../../extension/engine/addon'
 import { resolveModel } from '../../../extension/engine/catalogue'
 import { EngineClient } from '../../../extension/engine/client'
 import { fingerprint } from '../../../extension/engine/model-file'
@@ -17,22 +16,10 @@ import type { LoadedModel } from '../../../extension/recall/memory'
 import { profileFor } from '../../../extension/recall/profile'
 import { recall } from '../../../extension/recall/recall'
 import { start } from '../../support/command'
+import { loadOracle } from '../../support/oracle'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { defaultAsk } from '../facts/asking'
 import { fill, FilledMemory, inTemporaryFolder, joined, Reader, sources, type ReadSource } from './filling'
-
-/** native/tests/oracle.cpp. */
-interface Oracle {
-  decode(request: {
-    path: string
-    libraries: string
-    threads: number
-    context: number
-    batch: number
-    tokens: Int32Array
-    rows: Int32Array
-  }): Promise<{ seconds: number }>
-}
 
 interface Run {
   readonly reader: Reader
@@ -53,8 +40,7 @@ const list = (values: readonly number[]): string => values.map(whole).join(' ')
 async function streaming({ reader, model, threads, rounds, quick }: Run): Promise<void> {
   const length = quick ? 2048 : 8192
   const context = 8192
-  const file = path.join(packageRoot(), 'native/build/Release/longread-oracle.node')
-  const oracle = createRequire(__filename)(file) as Oracle
+  const oracle = loadOracle()
   const episode = joined(await sources(reader.loaded, 'requests'), length)
   const { tokens } = episode
   await reader.read({ tokens: tokens.subarray(0, 512), spans: new Uint32Array() })

@@ -1,0 +1,20 @@
+/** libllama's own computation (native/tests/oracle.cpp), for tests and benches to compare with. */
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { packageRoot } from '../../extension/engine/addon'
+
+export interface Oracle {
+  /** llama_decode of a prompt: logits of the wanted rows, [row][vocabulary], and its seconds without loading. */
+  decode(request: {
+    path: string
+    libraries: string
+    threads: number
+    context: number
+    batch: number
+    tokens: Int32Array
+    rows: Int32Array
+  }): Promise<{ readonly logits: Float32Array; readonly seconds: number }>
+}
+
+export const loadOracle = (): Oracle =>
+  createRequire(__filename)(join(packageRoot(), 'native/build/Release/longread-oracle.node')) as Oracle
