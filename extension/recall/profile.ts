@@ -1,6 +1,13 @@
 /**
- * A profile: which heads of a model find code, how much each counts, and what they are standardised against. Made by
- * `longread bench recall --calibrate`; the default model's ships in profiles/.
+ * A profile: which heads of a model find code, how much each counts, and what they are standardised against. The default
+ * model's ships in profiles/; `--profile FILE` takes another.
+ *
+ * That one was fitted on the nine repositories of the corpus's calibration part (softmax loss over units, weights not negative, L1),
+ * and chosen among its kind on the seven of the development part, by a prototype of the same formulas. Unit MRR of attention
+ * alone there, mean: .341 with the profile before (five repositories, 40 reference questions, rarity to the power 1), .376 refitted
+ * on nine, .386 against 139 reference questions as well, .390 with rarity to the power 1/2 (0: .369), .387 with the best 20
+ * heads only. No help: heads up to layer 24 or 30 (.380, .381), rarity squared (.337), standardising each token by itself
+ * (.381), damping large scores (.373). BM25 over the same units and words: .371.
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

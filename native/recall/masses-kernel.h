@@ -56,17 +56,21 @@ LONGREAD_INLINE floats half_to_float(const uint16_t* p) {
     return out;
 }
 
+// GCC 12 takes the conversion of whole vectors of bytes apart, lane by lane, where it is not told the instruction.
 LONGREAD_INLINE floats byte_to_float(const int8_t* p) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
     floats out;
+#if defined(__AVX512F__)
+    const __m512 all = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+    std::memcpy(&out, &all, sizeof all);
+#elif defined(__AVX2__)
     const __m256 all = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
     std::memcpy(&out, &all, sizeof all);
-    return out;
 #else
     bytes b;
     std::memcpy(&b, p, sizeof b);
-    return __builtin_convertvector(b, floats);
+    out = __builtin_convertvector(b, floats);
 #endif
+    return out;
 }
 
 // e^x for x <= 0 by 2^n times a polynomial of degree 5 on [-ln2/2, ln2/2]; relative error under 3e-7. Below -87 it is
