@@ -3,10 +3,13 @@
  * with rarity from this repository; a symbol that the question names exactly goes first.
  */
 import type { UnitReference } from '../protocol/types'
+import { UseIndex } from './uses'
 import { questionWords, terms } from './words'
 
 const k1 = 1.2
 const b = 0.75
+/** A term of the symbol counts like so many of the text (development repositories, words alone: unit MRR .394; 1 .383, 5 .390). */
+const symbolTimes = 3
 /** Added for a question word that is a unit's own symbol, in units of the largest rarity. */
 const symbolBonus = 2
 
@@ -18,6 +21,8 @@ interface FileTerms {
 }
 
 export class LexicalIndex {
+  /** Which unit writes the name of which. */
+  readonly uses = new UseIndex()
   private readonly files = new Map<string, FileTerms>()
   /** In how many units a term occurs. */
   private readonly unitsWith = new Map<string, number>()
@@ -30,7 +35,9 @@ export class LexicalIndex {
     const counts: Map<string, number>[] = []
     const lengths: number[] = []
     units.forEach((unit, i) => {
-      const all = terms(`${unit.file} ${unit.symbol} ${texts[i] ?? ''}`)
+      const symbol = terms(unit.symbol)
+      const all = terms(`${unit.file} ${texts[i] ?? ''}`)
+      for (let times = 0; times < symbolTimes; times++) all.push(...symbol)
       const count = new Map<string, number>()
       for (const term of all) count.set(term, (count.get(term) ?? 0) + 1)
       for (const term of count.keys()) this.unitsWith.set(term, (this.unitsWith.get(term) ?? 0) + 1)
@@ -40,6 +47,7 @@ export class LexicalIndex {
     })
     this.unitCount += units.length
     this.files.set(file, { units, counts, lengths })
+    this.uses.put(file, units, texts)
   }
 
   remove(file: string): void {
@@ -54,6 +62,7 @@ export class LexicalIndex {
     for (const length of held.lengths) this.totalLength -= length
     this.unitCount -= held.units.length
     this.files.delete(file)
+    this.uses.remove(file)
   }
 
   /** log(1 + units / units with the term); a term that occurs nowhere counts as if in one unit. */

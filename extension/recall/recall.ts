@@ -8,14 +8,16 @@ import { cancellable } from '../engine/addon'
 import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
+import { withEvidence } from './evidence'
 import type { Memory } from './memory'
 import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
+import { penalties } from './standing'
 
 /** Units that are read again. */
 const rerankUnits = 32
-const rerankSeconds = 6
+const rerankSeconds = 5.5
 /** Units whose finding words are told. */
 const explained = 50
 
@@ -56,13 +58,7 @@ export async function recall(
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
   }
   const words = options.signals === 'attention' ? undefined : standardise(lexical.score(files, question))
-  const total = new Float32Array(units.length)
-  for (let u = 0; u < units.length; u++) {
-    const a = attention?.[u] ?? 0
-    const l = words?.[u] ?? 0
-    total[u] = attention && words ? a + profile.lexicalWeight * l : a + l
-  }
-  standardise(total)
+  const total = combined(memory, question, attention, words)
   const ranking: Candidate[] = Array.from(total, (score, index) => ({ index, score }))
   ranking.sort((a, b) => b.score - a.score)
   if (options.rerank) await rerank(memory, question, units, ranking, tools)
@@ -83,6 +79,24 @@ export async function recall(
     }
   })
   return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
+}
+
+/** One z-score a unit. Two signals are joined with what units stand for and what is around them; one alone is left as it is. */
+function combined(memory: Memory, question: string, attention?: Float32Array, words?: Float32Array): Float32Array {
+  if (!attention || !words) return standardise(Float32Array.from(attention ?? words ?? []))
+  const units = memory.units()
+  const files = memory.files()
+  const plain = attention.map((score, u) => score + memory.loaded.profile.lexicalWeight * (words[u] ?? 0))
+  const lost = penalties(units, question)
+  const fileOf = new Uint32Array(units.length)
+  let at = 0
+  files.forEach((file, number) => {
+    const end = at + memory.unitsOf(file).length
+    fileOf.fill(number, at, end)
+    at = end
+  })
+  const scores = plain.map((score, u) => score - (lost[u] ?? 0))
+  return withEvidence(scores, plain, memory.lexical.uses.uses(files), fileOf)
 }
 
 /** Reads the best units again and sorts them by what both say. */
@@ -125,25 +139,16 @@ export async function textsOf(root: string, units: readonly UnitReference[]): Pr
   return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
 }
 
-/** A file is as good as its best unit, and a little better for each further good one. */
+/** A file is as good as its best unit, to which the others have lent a part. */
 function bestFiles(units: readonly UnitReference[], ranking: readonly Candidate[], top: number) {
-  const files = new Map<string, { score: number; seen: number }>()
+  const files = new Map<string, number>()
   for (const { index, score } of ranking) {
     const file = units[index]?.file ?? ''
-    const held = files.get(file)
-    if (!held) files.set(file, { score, seen: 1 })
-    else if (held.seen < 4 && score > 0) {
-      held.seen++
-      held.score += (fileEvidence * score) / held.seen
-    }
+    if (!files.has(file)) files.set(file, score)
+    if (files.size === top) break
   }
-  return [...files]
-    .map(([file, { score }]) => ({ file, score }))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, top)
+  return [...files].map(([file, score]) => ({ file, score }))
 }
-
-const fileEvidence = 0.1
 
 function foundBy(heard: HeardQuestion, tokens: Float32Array): FoundBy[] {
   const shares = new Map<string, number>()

@@ -16,7 +16,13 @@ export interface RerankOptions {
   readonly progress: (done: number) => void
 }
 
-const ask = '\n# The code above answers this question: '
+/**
+ * What stands between code and question. Unit MRR after reading 32 units again, on the first questions of the calibration and the development
+ * repositories: .661 and .556; `# The code above answers this question: ` .642 and .532, a docstring's quotes .645 and .549, two examples of
+ * code and question before .665 and .544 at twice the tokens, a chat turn .628 and .518. Of 96, 160 and 256 tokens of code .633, .642, .646 and
+ * .531, .532, .521. Less the likelihood of reference questions: lower by .01 to .04.
+ */
+const ask = '\n# In plain words: '
 
 /** Log-likelihood of the question in nats a token, for each candidate; NaN for those that the time did not reach. */
 export async function likelihoods(
