@@ -8,30 +8,38 @@ export interface Sizes {
   readonly heads: number
   readonly keyHeads: number
   readonly headSize: number
-  readonly ropeSize: number
   readonly vocab: number
 }
 
 interface Architecture {
-  /** Whether the engine reads it. The others are described, so that switching one on is this one word. */
-  readonly read: boolean
   /** Biases of queries, keys and values. */
   readonly biases: 'required' | 'optional'
+  /** Biases of attention's output and of the feed-forward part, and factors of angles (Llama 3.1), in some conversions. */
+  readonly otherBiases: boolean
+  readonly outputBias: boolean
   /** Norms of each head's query and key. */
   readonly headNorms: boolean
   /** Norms after attention and after the feed-forward part. */
   readonly postNorms: boolean
 }
 
+const plain: Architecture = {
+  biases: 'optional',
+  otherBiases: false,
+  outputBias: false,
+  headNorms: false,
+  postNorms: false,
+}
+
 const architectures: Readonly<Record<string, Architecture>> = {
-  llama: { read: true, biases: 'optional', headNorms: false, postNorms: false },
-  qwen2: { read: false, biases: 'required', headNorms: false, postNorms: false },
-  qwen3: { read: false, biases: 'optional', headNorms: true, postNorms: false },
-  gemma3: { read: false, biases: 'optional', headNorms: true, postNorms: true },
+  llama: { ...plain, otherBiases: true },
+  qwen2: { ...plain, biases: 'required', outputBias: true },
+  qwen3: { ...plain, headNorms: true },
+  gemma3: { ...plain, headNorms: true, postNorms: true },
 }
 
 /** The architectures that the engine reads. */
-export const knownArchitectures: readonly string[] = Object.keys(architectures).filter((a) => architectures[a]?.read)
+export const knownArchitectures: readonly string[] = Object.keys(architectures)
 
 export interface WantedTensor {
   readonly name: string
@@ -40,21 +48,19 @@ export interface WantedTensor {
 }
 
 /** Tensors beside the layers. Without `output.weight` the embedding serves as output too. */
-export function modelTensors(sizes: Sizes): WantedTensor[] {
+export function modelTensors(architecture: string, sizes: Sizes): WantedTensor[] {
+  const { otherBiases, outputBias } = architectures[architecture] ?? plain
   return [
     { name: 'token_embd.weight', shape: [sizes.embedding, sizes.vocab], required: true },
     { name: 'output_norm.weight', shape: [sizes.embedding], required: true },
     { name: 'output.weight', shape: [sizes.embedding, sizes.vocab], required: false },
-    { name: 'rope_freqs.weight', shape: [sizes.ropeSize / 2], required: false },
+    ...(outputBias ? [{ name: 'output.bias', shape: [sizes.vocab], required: false }] : []),
+    ...(otherBiases ? [{ name: 'rope_freqs.weight', shape: [sizes.headSize / 2], required: false }] : []),
   ]
 }
 
 export function layerTensors(architecture: string, sizes: Sizes, layer: number): WantedTensor[] {
-  const { biases, headNorms, postNorms } = architectures[architecture] ?? {
-    biases: 'optional',
-    headNorms: false,
-    postNorms: false,
-  }
+  const { biases, otherBiases, headNorms, postNorms } = architectures[architecture] ?? plain
   const { embedding, feedForward, headSize } = sizes
   const queries = sizes.heads * headSize
   const keys = sizes.keyHeads * headSize
@@ -73,6 +79,14 @@ export function layerTensors(architecture: string, sizes: Sizes, layer: number):
     want('attn_q.bias', [queries], hasBiases),
     want('attn_k.bias', [keys], hasBiases),
     want('attn_v.bias', [keys], hasBiases),
+    ...(otherBiases
+      ? [
+          want('attn_output.bias', [embedding], false),
+          want('ffn_gate.bias', [feedForward], false),
+          want('ffn_up.bias', [feedForward], false),
+          want('ffn_down.bias', [embedding], false),
+        ]
+      : []),
     ...(headNorms ? [want('attn_q_norm.weight', [headSize]), want('attn_k_norm.weight', [headSize])] : []),
     want('ffn_norm.weight', [embedding]),
     want('ffn_gate.weight', [embedding, feedForward]),

@@ -26,21 +26,22 @@ export interface ModelFile extends Sizes {
 
 /**
  * Reads and checks a model's header (some 0.1 s; the weights are not read).
- * @param known Architectures to accept; the engine's own unless a test asks about others.
  * @throws LongreadError `bad-model` or `bad-architecture`, whatever the file is.
  */
-export function readModelFile(path: string, known: readonly string[] = knownArchitectures): ModelFile {
+export function readModelFile(path: string): ModelFile {
   const header = readGguf(path)
   const architecture = text(header, 'general.architecture')
   if (!architecture) throw badModel(path, 'it does not say which architecture it is of; it is damaged, get it again')
-  if (!known.includes(architecture)) throw badArchitecture(path, printable(architecture), known)
+  if (!knownArchitectures.includes(architecture))
+    throw badArchitecture(path, printable(architecture), knownArchitectures)
   if ((integer(header, 'split.count', 0, 1 << 16) ?? 0) > 1)
     throw badModel(path, 'it is one part of a split model; join the parts with "llama-gguf-split --merge" first')
   const vocab = checkTokenizer(header)
   const { layers, context, ...sizes } = readSizes(header, architecture, vocab)
-  for (const wanted of modelTensors(sizes)) checkTensor(header, wanted)
-  for (let layer = 0; layer < layers; ++layer)
-    for (const wanted of layerTensors(architecture, sizes, layer)) checkTensor(header, wanted)
+  const wanted = modelTensors(architecture, sizes)
+  for (let layer = 0; layer < layers; ++layer) wanted.push(...layerTensors(architecture, sizes, layer))
+  for (const tensor of wanted) checkTensor(header, tensor)
+  checkNoOther(header, architecture, new Set(wanted.map(({ name }) => name)))
   const chatTemplate = text(header, 'tokenizer.chat_template')
   return {
     path,
@@ -161,21 +162,55 @@ function readSizes(
       header.path,
       `its heads of ${headSize} and ${valueLength} values are of a size that Longread cannot read`,
     )
-  const ropeSize = integer(header, key('rope.dimension_count'), 2, 4096) ?? headSize
-  if (ropeSize % 2 !== 0 || ropeSize > headSize) throw damaged(`it turns ${ropeSize} of ${headSize} values by position`)
+  const ropeSize = integer(header, key('rope.dimension_count'), 1, 4096) ?? headSize
+  // libllama, too, takes whole heads in all of these architectures.
+  if (ropeSize !== headSize) throw damaged(`it turns ${ropeSize} of ${headSize} values by position`)
   required(
     header,
     key('attention.layer_norm_rms_epsilon'),
     number(header, key('attention.layer_norm_rms_epsilon'), 1e-12, 0.1),
   )
-  number(header, key('rope.freq_base'), 1, 1e12)
-  const scaling = text(header, key('rope.scaling.type'))
-  if (scaling !== undefined && scaling !== 'none' && scaling !== 'linear')
-    throw badModel(header.path, `its positions are scaled by "${printable(scaling)}", which Longread cannot read yet`)
-  if (scaling === 'linear') number(header, key('rope.scaling.factor'), 1e-3, 1e6)
+  checkPositions(header, key)
+  if (architecture === 'gemma3') checkSliding(header, key, layers, headSize)
   if ((integer(header, key('expert_count'), 0, 1 << 20) ?? 0) > 0)
     throw badModel(header.path, 'it is a mixture of experts, which Longread cannot read yet')
-  return { layers, context, embedding, feedForward, heads, keyHeads, headSize, ropeSize, vocab }
+  return { layers, context, embedding, feedForward, heads, keyHeads, headSize, vocab }
+}
+
+function checkPositions(header: GgufHeader, key: (name: string) => string): void {
+  number(header, key('rope.freq_base'), 1, 1e12)
+  const scaling = text(header, key('rope.scaling.type')) ?? 'linear'
+  if (!['none', 'linear', 'yarn'].includes(scaling))
+    throw badModel(header.path, `its positions are scaled by "${printable(scaling)}", which Longread cannot read yet`)
+  for (const name of ['rope.scaling.factor', 'rope.scale_linear']) number(header, key(name), 0, 1e6)
+  number(header, key('rope.scaling.attn_factor'), 1e-3, 1e3)
+  integer(header, key('rope.scaling.original_context_length'), 0, 1 << 28)
+}
+
+/** Layers that see only a window of the text, and which of them do. */
+function checkSliding(header: GgufHeader, key: (name: string) => string, layers: number, headSize: number): void {
+  integer(header, key('attention.sliding_window'), 0, 1 << 28)
+  number(header, key('rope.freq_base_swa'), 1, 1e12)
+  number(header, key('final_logit_softcapping'), 0, 1e6)
+  for (const name of ['attention.key_length_swa', 'attention.value_length_swa', 'rope.dimension_count_swa'])
+    if ((integer(header, key(name), 1, 4096) ?? headSize) !== headSize)
+      throw badModel(header.path, 'its sliding layers have heads of another size, which Longread cannot read yet')
+  const pattern = key('attention.sliding_window_pattern')
+  const entry = header.metadata.get(pattern)
+  if (entry?.type !== 'array') integer(header, pattern, 0, 1000)
+  else if (!['bool', 'u32', 'i32'].includes(entry.of)) throw wrongType(header, pattern, 'a list of yes and no')
+  else if (entry.count !== layers)
+    throw badModel(header.path, `it tells of ${entry.count} layers whether they slide, and has ${layers}`)
+}
+
+/** What the graph has no place for would be left out of every number, unnoticed. */
+function checkNoOther(header: GgufHeader, architecture: string, wanted: ReadonlySet<string>): void {
+  for (const name of header.tensors.keys())
+    if (!wanted.has(name))
+      throw badModel(
+        header.path,
+        `its tensor ${printable(name)} is no part of a model of architecture ${architecture}; get another conversion of the model`,
+      )
 }
 
 function checkTensor(header: GgufHeader, { name, shape, required: needed }: WantedTensor): void {

@@ -136,8 +136,7 @@ ggml_tensor* Context::attend(ggml_context* ctx, ggml_cgraph* graph, int layer, g
     const Layer& w = model_.layers[static_cast<size_t>(layer)];
     const bool last = wanted.stop_early && layer == deepest(wanted);
     const bool queries_wanted = contains(wanted.queries, layer);
-    const float base = h.sliding(layer) ? h.rope_base_local : h.rope_base;
-    const float scale = h.sliding(layer) ? 1.0f : h.rope_scale;
+    const Rope& rope = h.rope_of(layer);
 
     auto project = [&](ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* norm, int heads) {
         ggml_tensor* x = ggml_mul_mat(ctx, weight, normed);
@@ -148,11 +147,13 @@ ggml_tensor* Context::attend(ggml_context* ctx, ggml_cgraph* graph, int layer, g
             x = ggml_mul(ctx, ggml_rms_norm(ctx, x, h.norm_epsilon), norm);
         return x;
     };
-    auto rotate = [&](ggml_tensor* x, ggml_tensor* positions) {
-        return ggml_rope_ext(ctx, x, positions, model_.rope_factors, h.rope_dims,
-                             h.rope_neox ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL, h.trained_context, base, scale,
-                             0.0f, 1.0f, 32.0f, 1.0f);
+    // 32 and 1: the turns within the trained context between which YaRN goes over from one way to the other.
+    auto turn = [&](ggml_tensor* x, ggml_tensor* positions, float length) {
+        return ggml_rope_ext(ctx, x, positions, model_.rope_factors, h.head_size,
+                             h.rope_neox ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL, h.rope_original_context,
+                             rope.base, rope.scale, rope.yarn, length, 32.0f, 1.0f);
     };
+    auto rotate = [&](ggml_tensor* x, ggml_tensor* positions) { return turn(x, positions, rope.length); };
 
     ggml_tensor* query = nullptr;
     if (!last || queries_wanted)
@@ -188,7 +189,9 @@ ggml_tensor* Context::attend(ggml_context* ctx, ggml_cgraph* graph, int layer, g
         ggml_build_forward_expand(graph, ggml_cpy(ctx, ggml_reshape_2d(ctx, x, width, count), place));
     };
     if (in.sink_shift)
-        store(rotate(sink_keys_[static_cast<size_t>(layer)], in.sink_shift), key_cache, 0, options_.sinks);
+        // They were made longer when they were first rotated.
+        store(turn(sink_keys_[static_cast<size_t>(layer)], in.sink_shift, rope.length / rope.stretch()), key_cache, 0,
+              options_.sinks);
     store(key, key_cache, in.first_slot, in.count);
     store(value, value_cache, in.first_slot, in.count);
 
@@ -213,7 +216,8 @@ ggml_tensor* Context::attend(ggml_context* ctx, ggml_cgraph* graph, int layer, g
         ggml_flash_attn_ext(ctx, q, cached(key_cache), cached(value_cache), mask, product_scale, 0.0f, 0.0f);
     ggml_prec_set_acc(mixed, GGML_PREC_F32);
     mixed = ggml_reshape_2d(ctx, mixed, static_cast<int64_t>(h.head_size) * h.heads, in.count);
-    return ggml_mul_mat(ctx, w.wo, mixed);
+    ggml_tensor* attended = ggml_mul_mat(ctx, w.wo, mixed);
+    return w.bo ? ggml_add(ctx, attended, w.bo) : attended;
 }
 
 void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const Cancel& cancel, Captured& captured) {
@@ -257,6 +261,10 @@ void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const
     auto norm = [&](ggml_tensor* x, ggml_tensor* weight) {
         return ggml_mul(ctx, ggml_rms_norm(ctx, x, h.norm_epsilon), weight);
     };
+    auto project = [&](ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* x) {
+        x = ggml_mul_mat(ctx, weight, x);
+        return bias ? ggml_add(ctx, x, bias) : x;
+    };
 
     const int last_layer = wanted.stop_early ? deepest(wanted) : options_.layers - 1;
     ggml_tensor* x = ggml_get_rows(ctx, model_.token_embedding, in.tokens);
@@ -275,19 +283,19 @@ void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const
             attended = norm(attended, w.attn_post_norm);
         ggml_tensor* middle = ggml_add(ctx, attended, x);
         ggml_tensor* normed = norm(middle, w.ffn_norm);
-        ggml_tensor* up = ggml_mul_mat(ctx, w.up, normed);
-        ggml_tensor* gate = ggml_mul_mat(ctx, w.gate, normed);
+        ggml_tensor* up = project(w.up, w.up_bias, normed);
+        ggml_tensor* gate = project(w.gate, w.gate_bias, normed);
         ggml_tensor* fed = h.gelu ? ggml_geglu_split(ctx, gate, up) : ggml_swiglu_split(ctx, gate, up);
-        fed = ggml_mul_mat(ctx, w.down, fed);
+        fed = project(w.down, w.down_bias, fed);
         if (w.ffn_post_norm)
             fed = norm(fed, w.ffn_post_norm);
         x = ggml_add(ctx, fed, middle);
     }
     ggml_tensor* logits = nullptr;
     if (in.rows) {
-        logits = ggml_mul_mat(ctx, model_.output, norm(x, model_.output_norm));
+        logits = project(model_.output, model_.output_bias, norm(x, model_.output_norm));
         if (h.final_softcap > 0) {
-            logits = ggml_tanh(ctx, ggml_scale(ctx, logits, 1.0f / h.final_softcap));
+            logits = ggml_tanh(ctx, ggml_scale(ctx, logits, 1.0f / h.final_softcap)); // in (-cap, cap)
             logits = ggml_scale(ctx, logits, h.final_softcap);
         }
         mark_output(graph, logits);
@@ -317,8 +325,8 @@ void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const
         std::vector<int32_t> shift(static_cast<size_t>(options_.sinks), sink_shift_);
         set(in.sink_shift, shift.data());
     }
-    auto set_mask = [&](ggml_tensor* mask, int window) {
-        if (!mask)
+    auto set_mask = [&](ggml_tensor* mask, int window, int sinks) {
+        if (!mask || !mask->buffer)
             return;
         const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
         std::vector<ggml_fp16_t> values(static_cast<size_t>(in.slots) * count, hidden);
@@ -327,14 +335,16 @@ void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const
             const int at = position_ + i;
             for (int s = 0; s < used; ++s) {
                 const int distance = at - slot_position_[static_cast<size_t>(s)];
-                if (distance >= 0 && (window <= 0 || distance < window || s < options_.sinks))
+                if (distance >= 0 && (window <= 0 || distance < window || s < sinks))
                     values[static_cast<size_t>(i) * in.slots + s] = seen;
             }
         }
         set(mask, values.data());
     };
-    set_mask(in.mask, options_.window);
-    set_mask(in.sliding_mask, options_.window > 0 ? std::min(options_.window, h.sliding_window) : h.sliding_window);
+    set_mask(in.mask, options_.window, options_.sinks);
+    // Sinks stand for what a window cut off that the model would see; a layer that slides by itself never saw it.
+    const bool narrowed = options_.window > 0 && options_.window < h.sliding_window;
+    set_mask(in.sliding_mask, narrowed ? options_.window : h.sliding_window, narrowed ? options_.sinks : 0);
 
     model_.backend->compute(graph, cancel);
     used_ += count;

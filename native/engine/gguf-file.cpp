@@ -75,6 +75,25 @@ int GgufFile::integer(const std::string& key, int fallback) const { return has(k
 
 float GgufFile::number(const std::string& key, float fallback) const { return has(key) ? number(key) : fallback; }
 
+bool GgufFile::is_list(const std::string& key) const {
+    return has(key) && gguf_get_kv_type(gguf_, gguf_find_key(gguf_, key.c_str())) == GGUF_TYPE_ARRAY;
+}
+
+std::vector<bool> GgufFile::flags(const std::string& key) const {
+    const int64_t id = gguf_find_key(gguf_, key.c_str());
+    const gguf_type type = is_list(key) ? gguf_get_arr_type(gguf_, id) : GGUF_TYPE_STRING;
+    if (type != GGUF_TYPE_BOOL && type != GGUF_TYPE_UINT32 && type != GGUF_TYPE_INT32)
+        bad("the key " + key + " is not a list of yes and no");
+    std::vector<bool> values(gguf_get_arr_n(gguf_, id));
+    const void* data = gguf_get_arr_data(gguf_, id);
+    for (size_t i = 0; i < values.size(); ++i)
+        values[i] = type == GGUF_TYPE_BOOL ? static_cast<const int8_t*>(data)[i] != 0
+                                           : static_cast<const uint32_t*>(data)[i] != 0;
+    return values;
+}
+
+size_t GgufFile::tensors() const { return static_cast<size_t>(gguf_get_n_tensors(gguf_)); }
+
 ggml_tensor* GgufFile::find(const std::string& name) const { return ggml_get_tensor(descriptions_, name.c_str()); }
 
 void GgufFile::read(const ggml_tensor* tensor, void* to) {

@@ -5,6 +5,7 @@
 #include <ggml.h>
 #include <gguf.h>
 #include <string>
+#include <vector>
 
 namespace longread {
 
@@ -24,6 +25,12 @@ class GgufFile {
     int integer(const std::string& key) const;
     float number(const std::string& key) const;
 
+    // Whether the key is there and holds a list.
+    bool is_list(const std::string& key) const;
+    // A list of booleans, or of numbers that are zero or not.
+    std::vector<bool> flags(const std::string& key) const;
+
+    size_t tensors() const;
     // The tensor's description (no data), or null.
     ggml_tensor* find(const std::string& name) const;
     // Reads the tensor's bytes into `to`; throws when the file ends before them.

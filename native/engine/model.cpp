@@ -1,88 +1,11 @@
 #include "engine/model.h"
-#include "engine/gguf-file.h"
 #include <atomic>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <thread>
 
 namespace longread {
 namespace {
-
-struct Architecture {
-    const char* name;
-    bool neox;
-    bool gelu;
-    bool query_key_norms;
-    bool post_norms;
-};
-
-// Only what llama_decode computes the same way (test/native/logits.test.ts); anything else is refused by its name.
-const Architecture architectures[] = {
-    {"llama", false, false, false, false},
-    {"qwen2", true, false, false, false},
-    {"qwen3", true, false, true, false},
-    {"gemma3", true, true, true, true},
-};
-
-const Architecture& architecture_of(const GgufFile& file, const std::string& path) {
-    const std::string name = file.text("general.architecture");
-    std::string known;
-    for (const Architecture& a : architectures) {
-        if (name == a.name)
-            return a;
-        known += std::string(known.empty() ? "" : ", ") + a.name;
-    }
-    throw Error("bad-architecture", path + " holds a model of architecture \"" + name +
-                                        "\", which Longread cannot read yet (it reads " + known + ").");
-}
-
-Hyper read_hyper(const GgufFile& file, const Architecture& architecture) {
-    Hyper h;
-    h.architecture = architecture.name;
-    const std::string p = h.architecture + ".";
-    h.name = file.has("general.name") ? file.text("general.name") : "";
-    h.layers = file.integer(p + "block_count");
-    h.embedding = file.integer(p + "embedding_length");
-    h.feed_forward = file.integer(p + "feed_forward_length");
-    h.heads = file.integer(p + "attention.head_count");
-    h.key_heads = file.integer(p + "attention.head_count_kv", h.heads);
-    h.trained_context = file.integer(p + "context_length");
-    if (h.layers < 1 || h.layers > 1000 || h.heads < 1 || h.heads > 1024 || h.key_heads < 1 || h.embedding < 1 ||
-        h.heads % h.key_heads != 0 || h.trained_context < 1)
-        file.bad("its layers, heads or sizes do not fit together");
-    if (file.integer(p + "expert_count", 0) > 0)
-        file.bad("it is a mixture of experts, which Longread cannot read yet");
-    h.head_size = file.integer(p + "attention.key_length", h.embedding / h.heads);
-    h.rope_dims = file.integer(p + "rope.dimension_count", h.head_size);
-    // ggml's flash attention wants whole vectors of 16; a rotation wants pairs.
-    if (h.head_size < 16 || h.head_size % 16 != 0 || h.rope_dims % 2 != 0 || h.rope_dims > h.head_size ||
-        file.integer(p + "attention.value_length", h.head_size) != h.head_size)
-        file.bad("its heads have a size that is not supported");
-    h.rope_neox = architecture.neox;
-    h.rope_base = file.number(p + "rope.freq_base", 10000.0f);
-    h.norm_epsilon = file.number(p + "attention.layer_norm_rms_epsilon");
-    if (file.has(p + "rope.scaling.type")) {
-        const std::string type = file.text(p + "rope.scaling.type");
-        if (type == "linear")
-            h.rope_scale = 1.0f / file.number(p + "rope.scaling.factor", 1.0f);
-        else if (type != "none")
-            file.bad("its positions are scaled by \"" + type + "\", which Longread cannot read yet");
-    }
-    h.attention_scale = 1.0f / std::sqrt(static_cast<float>(h.head_size));
-    h.gelu = architecture.gelu;
-    if (h.architecture == "gemma3") {
-        h.embedding_scale = std::sqrt(static_cast<float>(h.embedding));
-        h.scale_queries = true;
-        if (h.layers == 62) // the 27B model alone scales by the embedding (gemma_pytorch config.py)
-            h.attention_scale = 1.0f / std::sqrt(static_cast<float>(h.embedding / h.heads));
-        h.sliding_window = file.integer(p + "attention.sliding_window", 0);
-        h.sliding_pattern = 6;
-        h.rope_base_local = file.number(p + "rope.freq_base_swa", 10000.0f);
-        h.final_softcap = file.number(p + "final_logit_softcapping", 0.0f);
-    }
-    return h;
-}
 
 // Weights are kept in Q8_0 unless the file's own format is asked for: measured on two AVX-512 cores, Q4_1 reads 364
 // tokens/s and the same weights in Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225). Q4_1
@@ -121,13 +44,12 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
                                    const std::function<void(double)>& progress) {
     const auto started = std::chrono::steady_clock::now();
     GgufFile file(options.path);
-    const Architecture& architecture = architecture_of(file, options.path);
     auto model = std::make_unique<Model>();
-    model->hyper = read_hyper(file, architecture);
+    model->hyper = Hyper::read(file, options.path);
     Hyper& h = model->hyper;
     model->backend = std::make_unique<Backend>(options.threads);
 
-    const size_t most_tensors = static_cast<size_t>(h.layers) * 16 + 8;
+    const size_t most_tensors = static_cast<size_t>(h.layers) * 24 + 8;
     model->tensors_ = ggml_init({ggml_tensor_overhead() * most_tensors, nullptr, true});
     std::vector<std::pair<ggml_tensor*, ggml_tensor*>> pairs; // ours, the file's
     auto want = [&](const std::string& name, int64_t columns, int64_t rows, bool required) -> ggml_tensor* {
@@ -160,7 +82,11 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
     model->output = want("output.weight", h.embedding, h.vocabulary, false);
     if (!model->output)
         model->output = model->token_embedding;
-    model->rope_factors = want("rope_freqs.weight", h.rope_dims / 2, 1, false);
+    const bool llama = h.architecture == "llama", qwen2 = h.architecture == "qwen2";
+    if (qwen2)
+        model->output_bias = want("output.bias", h.vocabulary, 1, false);
+    if (llama)
+        model->rope_factors = want("rope_freqs.weight", h.head_size / 2, 1, false);
     for (int i = 0; i < h.layers; ++i) {
         const std::string b = "blk." + std::to_string(i) + ".";
         Layer l{};
@@ -169,10 +95,16 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
         l.wk = want(b + "attn_k.weight", h.embedding, key_width, true);
         l.wv = want(b + "attn_v.weight", h.embedding, key_width, true);
         l.wo = want(b + "attn_output.weight", query_width, h.embedding, true);
-        l.bq = want(b + "attn_q.bias", query_width, 1, h.architecture == "qwen2");
-        l.bk = want(b + "attn_k.bias", key_width, 1, h.architecture == "qwen2");
-        l.bv = want(b + "attn_v.bias", key_width, 1, h.architecture == "qwen2");
-        if (architecture.query_key_norms) {
+        l.bq = want(b + "attn_q.bias", query_width, 1, qwen2);
+        l.bk = want(b + "attn_k.bias", key_width, 1, qwen2);
+        l.bv = want(b + "attn_v.bias", key_width, 1, qwen2);
+        if (llama) {
+            l.bo = want(b + "attn_output.bias", h.embedding, 1, false);
+            l.gate_bias = want(b + "ffn_gate.bias", h.feed_forward, 1, false);
+            l.up_bias = want(b + "ffn_up.bias", h.feed_forward, 1, false);
+            l.down_bias = want(b + "ffn_down.bias", h.embedding, 1, false);
+        }
+        if (h.query_key_norms) {
             l.q_norm = want(b + "attn_q_norm.weight", h.head_size, 1, true);
             l.k_norm = want(b + "attn_k_norm.weight", h.head_size, 1, true);
         }
@@ -180,12 +112,14 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
         l.gate = want(b + "ffn_gate.weight", h.embedding, h.feed_forward, true);
         l.up = want(b + "ffn_up.weight", h.embedding, h.feed_forward, true);
         l.down = want(b + "ffn_down.weight", h.feed_forward, h.embedding, true);
-        if (architecture.post_norms) {
+        if (h.post_norms) {
             l.attn_post_norm = want(b + "post_attention_norm.weight", h.embedding, 1, true);
             l.ffn_post_norm = want(b + "post_ffw_norm.weight", h.embedding, 1, true);
         }
         model->layers.push_back(l);
     }
+    if (pairs.size() < file.tensors())
+        file.bad("it holds tensors that are no part of a model of architecture " + h.architecture);
     model->weight_format = ggml_type_name(model->layers[0].up->type);
 
     model->buffer_ = ggml_backend_alloc_ctx_tensors(model->tensors_, model->backend->handle());

@@ -1,41 +1,18 @@
-// A model in memory: hyperparameters and weights of a GGUF file, checked before they are used. Architectures differ
-// only in the fields of Hyper and in which of a layer's optional tensors are there; graph.cpp reads both.
+// A model in memory: hyperparameters and weights of a GGUF file, checked before they are used.
 #pragma once
 #include "engine/backend.h"
+#include "engine/hyper.h"
 #include <functional>
 #include <mutex>
 #include <string>
 #include <vector>
 
-struct gguf_context;
-
 namespace longread {
-
-struct Hyper {
-    std::string architecture, name;
-    int layers = 0, heads = 0, key_heads = 0, head_size = 0, embedding = 0, feed_forward = 0, vocabulary = 0;
-    int trained_context = 0;
-    int rope_dims = 0;
-    bool rope_neox = false;       // pairs half a head apart instead of neighbours
-    float rope_base = 10000.0f;   // of layers that see everything
-    float rope_base_local = 0.0f; // of sliding layers (gemma3)
-    float rope_scale = 1.0f;      // 1 / factor of linear scaling
-    float norm_epsilon = 1e-5f;
-    float embedding_scale = 1.0f;
-    float attention_scale = 0.0f; // on q·k
-    bool scale_queries = false;   // applied to the queries, as gemma3 does, rather than to the products
-    bool gelu = false;            // else SiLU
-    float final_softcap = 0.0f;   // 0: none
-    int sliding_window = 0;       // 0: none
-    int sliding_pattern = 0;      // every n-th layer sees everything, the others `sliding_window`
-
-    bool sliding(int layer) const { return sliding_window > 0 && (layer + 1) % sliding_pattern != 0; }
-};
 
 // Weights of one layer, [in, out] as ggml writes it; null where the architecture has none.
 struct Layer {
-    ggml_tensor *attn_norm, *wq, *wk, *wv, *wo, *bq, *bk, *bv, *q_norm, *k_norm, *attn_post_norm;
-    ggml_tensor *ffn_norm, *gate, *up, *down, *ffn_post_norm;
+    ggml_tensor *attn_norm, *wq, *wk, *wv, *wo, *bq, *bk, *bv, *bo, *q_norm, *k_norm, *attn_post_norm;
+    ggml_tensor *ffn_norm, *gate, *up, *down, *gate_bias, *up_bias, *down_bias, *ffn_post_norm;
 };
 
 struct LoadOptions {
@@ -56,7 +33,8 @@ class Model {
     ggml_tensor* token_embedding = nullptr; // [embedding, vocabulary]
     ggml_tensor* output_norm = nullptr;
     ggml_tensor* output = nullptr; // [embedding, vocabulary]; the embedding again where it is tied
-    ggml_tensor* rope_factors = nullptr;
+    ggml_tensor* output_bias = nullptr;  // [vocabulary]
+    ggml_tensor* rope_factors = nullptr; // [head size / 2], by which Llama 3.1 and later divide angles
     size_t weight_bytes = 0;
     std::string weight_format; // of the first layer's feed-forward weights
     double load_seconds = 0;

@@ -158,12 +158,14 @@ std::vector<float> read_queries(Model& model, const RecallHeads& heads, const st
             const size_t at = static_cast<size_t>(
                 std::lower_bound(wanted.queries.begin(), wanted.queries.end(), heads.heads[i].layer) -
                 wanted.queries.begin());
+            // Stored keys are not rotated, so they lack what rotating lengthens.
+            const float scale = h.attention_scale * h.rope_of(heads.heads[i].layer).stretch();
             for (int t = std::max(0, from - first); t < count; ++t) {
                 const float* row = captured.queries[at].data() +
                                    (static_cast<size_t>(t) * h.heads + heads.heads[i].head) * h.head_size;
                 float* to = queries.data() + (i * rows + (first + t - from)) * h.head_size;
                 for (int d = 0; d < h.head_size; ++d)
-                    to[d] = row[d] * h.attention_scale;
+                    to[d] = row[d] * scale;
             }
         }
     });

@@ -1,4 +1,4 @@
-/** Writes GGUF files for tests: any metadata and tensors, right or wrong; and a tiny llama model that is whole in every respect. */
+/** Writes GGUF files for tests: any metadata and tensors, right or wrong; and a tiny model that is whole in every respect. */
 import { tensorTypes } from '../../extension/engine/tensor-types'
 import { ggufTypes, scalarBytes, type GgufType, type ScalarType } from '../../extension/engine/gguf-cursor'
 
@@ -13,6 +13,8 @@ export interface Tensor {
   type: number
   /** Where the header says it is; the right place when left out. */
   offset?: number
+  /** What it holds, in format 0 (F32), 1 (F16) or 8 (Q8_0); without, bytes of a pattern. */
+  values?: Float32Array
 }
 
 export interface Gguf {
@@ -24,6 +26,7 @@ export interface Gguf {
 
 export const u32 = (value: number): Value => ({ type: 'u32', value })
 export const f32 = (value: number): Value => ({ type: 'f32', value })
+export const bool = (value: boolean): Value => ({ type: 'bool', value: Number(value) })
 export const str = (value: string): Value => ({ type: 'string', value })
 
 function number(type: GgufType, value: number): Buffer {
@@ -50,24 +53,50 @@ function encode(value: Value): Buffer {
   return Buffer.concat([typed('array'), typed(value.of), number('u64', value.count ?? elements.length), ...elements])
 }
 
-/** The whole file; tensors are filled with a pattern that differs from byte to byte. */
+/** The nearest half-precision number, for what is neither tiny nor huge. */
+function half(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!
+  const exponent = ((bits >>> 23) & 0xff) - 112
+  if (exponent <= 0) return 0
+  return ((bits >>> 16) & 0x8000) | (exponent << 10) | ((bits >>> 13) & 0x3ff)
+}
+
+/** Values in the format of a tensor. Q8_0: blocks of 32 with a half-precision scale. */
+function stored(type: number, values: Float32Array): Buffer {
+  if (type === 0) return Buffer.from(values.buffer, values.byteOffset, values.byteLength)
+  if (type === 1) return Buffer.from(Uint16Array.from(values, half).buffer)
+  if (type !== 8) throw new Error(`values cannot be written in format ${type}`)
+  const blocks = Buffer.alloc((values.length / 32) * 34)
+  for (let block = 0; block < values.length / 32; ++block) {
+    const part = values.subarray(block * 32, block * 32 + 32)
+    const scale = part.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127
+    blocks.writeUInt16LE(half(scale), block * 34)
+    part.forEach((value, i) => blocks.writeInt8(scale > 0 ? Math.round(value / scale) : 0, block * 34 + 2 + i))
+  }
+  return blocks
+}
+
+/** The whole file; tensors without values are filled with a pattern that differs from byte to byte. */
 export function writeGguf({ metadata, tensors, version = 3, alignment = 32 }: Gguf): Buffer {
   const pad = (n: number) => Math.ceil(n / alignment) * alignment
   const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', version)]
   parts.push(number('u64', tensors.length), number('u64', Object.keys(metadata).length))
   for (const [key, value] of Object.entries(metadata)) parts.push(text(key), encode(value))
+  const filled: { at: number; bytes: Buffer }[] = []
   let end = 0
-  for (const { name, shape, type, offset } of tensors) {
-    const stored = tensorTypes.get(type)
+  for (const { name, shape, type, offset, values: held } of tensors) {
+    const format = tensorTypes.get(type)
     parts.push(text(name), number('u32', shape.length), ...shape.map((n) => number('u64', n)), number('u32', type))
     parts.push(number('u64', offset ?? end))
     const values = shape.reduce((a, b) => a * b, 1)
     // What claims more than a test can hold is not written.
-    if (values < 1 << 24) end = pad(end + (stored ? Math.ceil(values / stored.block) * stored.bytes : 0))
+    if (held) filled.push({ at: end, bytes: stored(type, held) })
+    if (values < 1 << 24) end = pad(end + (format ? Math.ceil(values / format.block) * format.bytes : 0))
   }
   const header = Buffer.concat(parts)
   const data = Buffer.alloc(end)
   for (let i = 0; i < end; ++i) data[i] = (i * 31 + (i >> 8)) & 0xff
+  for (const { at, bytes } of filled) bytes.copy(data, at)
   return Buffer.concat([header, Buffer.alloc(pad(header.length) - header.length), data])
 }
 

@@ -1,0 +1,100 @@
+/** Every architecture that the engine reads, as a tiny model of random weights, against libllama's own computation. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../extension/engine/addon'
+import { readModelFile } from '../../extension/engine/model-file'
+import { f32, str, u32, writeGguf } from '../support/gguf-writer'
+import { largestDifference, run } from '../support/model'
+import { loadOracle } from '../support/oracle'
+import { gaussian, randomModel, type RandomModel, type RandomOptions } from '../support/random-model'
+import { temporaryFolder } from '../support/temp'
+
+const folder = temporaryFolder()
+const oracle = loadOracle()
+/** Threads wait for one another after each small operation; one is quicker here. */
+const threads = 1
+
+const yarn = {
+  'rope.scaling.type': str('yarn'),
+  'rope.scaling.factor': f32(4),
+  'rope.scaling.original_context_length': u32(512),
+}
+const sliding = { 'attention.sliding_window': u32(24), 'rope.freq_base': f32(1e6) }
+
+const models: Readonly<Record<string, RandomOptions>> = {
+  'llama, tied': { architecture: 'llama' },
+  'llama with every bias, factors of angles and an own output': { architecture: 'llama', with: /./ },
+  'llama, stretched linearly': {
+    architecture: 'llama',
+    metadata: { 'rope.scaling.type': str('linear'), 'rope.scaling.factor': f32(4) },
+  },
+  'qwen2, tied': { architecture: 'qwen2', headSize: 16 },
+  'qwen2 with an own output and its bias': { architecture: 'qwen2', headSize: 16, with: /^output/ },
+  'qwen2, stretched by YaRN': { architecture: 'qwen2', headSize: 16, metadata: yarn },
+  'qwen3, tied': { architecture: 'qwen3' },
+  'qwen3 with biases and an own output': { architecture: 'qwen3', with: /./ },
+  'qwen3, stretched by YaRN': { architecture: 'qwen3', metadata: yarn },
+  'gemma3, which slides in five of six layers': { architecture: 'gemma3', metadata: sliding },
+  'gemma3 that says which layers slide, by which base, with a soft cap and an own output': {
+    architecture: 'gemma3',
+    with: /^output/,
+    metadata: {
+      ...sliding,
+      'attention.sliding_window_pattern': { type: 'array', of: 'bool', value: [1, 0, 1, 1, 0, 0, 1, 1] },
+      'rope.freq_base_swa': f32(1000),
+      final_logit_softcapping: f32(3),
+    },
+  },
+  'gemma3 with a pattern of its own, stretched linearly where it does not slide': {
+    architecture: 'gemma3',
+    metadata: {
+      ...sliding,
+      'attention.sliding_window_pattern': u32(3),
+      'rope.scaling.type': str('linear'),
+      'rope.scaling.factor': f32(8),
+    },
+  },
+  'gemma3 that does not slide': { architecture: 'gemma3' },
+  'gemma3 of 62 layers, which alone scales its queries by the embedding': {
+    architecture: 'gemma3',
+    layers: 62,
+    metadata: sliding,
+  },
+}
+
+const tokensOf = ({ vocab }: RandomModel, count: number): Int32Array => {
+  const random = gaussian(count)
+  return Int32Array.from({ length: count }, () => Math.floor(Math.abs(random()) * 1e6) % vocab)
+}
+
+for (const [name, options] of Object.entries(models))
+  describe(name, () => {
+    const random = randomModel(options)
+    const path = join(folder, `${Object.keys(models).indexOf(name)}.gguf`)
+    let model: NativeModel
+
+    before(async () => {
+      writeFileSync(path, writeGguf(random.gguf))
+      readModelFile(path)
+      const addon = loadAddon()
+      const load = { path, weights: 'file', threads, libraries: librariesFolder() } as const
+      model = await cancellable(addon, undefined, (cancel) => addon.loadModel(load, cancel, () => undefined))
+    })
+
+    after(() => model.dispose())
+
+    const ours = (tokens: Int32Array, rows: Int32Array) => run((cancel) => model.logits(tokens, rows, cancel))
+    const theirs = async (tokens: Int32Array, rows: Int32Array, batch = 512) => {
+      const request = { path, libraries: librariesFolder(), threads, context: 1024, batch, tokens, rows }
+      return (await oracle.decode(request)).logits
+    }
+
+    it('has the logits of llama_decode, bit by bit', async () => {
+      for (const count of [1, 5, 100, 700]) {
+        const tokens = tokensOf(random, count)
+        const rows = Int32Array.from(tokens.keys())
+        assert.equal(largestDifference(await ours(tokens, rows), await theirs(tokens, rows)), 0, `${count} tokens`)
+      }
+    })
+  })
