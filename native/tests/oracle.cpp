@@ -14,8 +14,9 @@ struct Decoded {
     double seconds = 0;
 };
 
-// decode({path, libraries, threads, context, batch, tokens, rows}) -> {logits: [row][vocabulary], seconds}
-// `seconds` is the time of llama_decode over all tokens, loading excluded; `rows` may be empty.
+// decode({path, libraries, threads, context, batch, tokens, rows, repack}) -> {logits: [row][vocabulary], seconds}
+// With `repack`, libllama rearranges weights of some formats as it does by default, and multiplies them by other kernels
+// that round differently; without, by the same kernels as ours. `seconds` is the time of llama_decode over all tokens, loading excluded; `rows` may be empty.
 Napi::Value decode(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
         const Napi::Object request = call[0].As<Napi::Object>();
@@ -24,6 +25,7 @@ Napi::Value decode(const Napi::CallbackInfo& call) {
         const int threads = static_cast<int>(number(request, "threads"));
         const int context_size = static_cast<int>(number(request, "context"));
         const int batch_size = static_cast<int>(number(request, "batch"));
+        const bool repack = field(request, "repack").ToBoolean().Value();
         const auto tokens = tokens_of(field(request, "tokens"), "tokens");
         const auto rows = tokens_of(field(request, "rows"), "rows");
         using DecodeTask = Task<Decoded, int>;
@@ -33,6 +35,7 @@ Napi::Value decode(const Napi::CallbackInfo& call) {
                 load_backends(libraries);
                 llama_model_params model_params = llama_model_default_params();
                 model_params.n_gpu_layers = 0;
+                model_params.use_extra_bufts = repack;
                 std::unique_ptr<llama_model, decltype(&llama_model_free)> model(
                     llama_model_load_from_file(path.c_str(), model_params), llama_model_free);
                 if (!model)

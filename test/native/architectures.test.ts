@@ -86,7 +86,7 @@ for (const [name, options] of Object.entries(models))
 
     const ours = (tokens: Int32Array, rows: Int32Array) => run((cancel) => model.logits(tokens, rows, cancel))
     const theirs = async (tokens: Int32Array, rows: Int32Array, batch = 512) => {
-      const request = { path, libraries: librariesFolder(), threads, context: 1024, batch, tokens, rows }
+      const request = { path, repack: true, libraries: librariesFolder(), threads, context: 1024, batch, tokens, rows }
       return (await oracle.decode(request)).logits
     }
 

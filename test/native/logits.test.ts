@@ -36,6 +36,7 @@ describe('logits', () => {
       const ours = await run((cancel) => model.logits(tokens, rows, cancel))
       const { logits } = await oracle.decode({
         path: await modelPath(),
+        repack: true,
         libraries: librariesFolder(),
         threads,
         context: 8192,

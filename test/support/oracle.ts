@@ -6,6 +6,8 @@ import { packageRoot } from '../../extension/engine/addon'
 export interface Oracle {
   /** llama_decode of a prompt: logits of the wanted rows, [row][vocabulary], and its seconds without loading. */
   decode(request: {
+    /** As libllama does by default: weights of some formats are rearranged, and multiplied by kernels that round differently. */
+    repack: boolean
     path: string
     libraries: string
     threads: number

@@ -49,6 +49,7 @@ async function streaming({ reader, model, threads, rounds, quick }: Run): Promis
   for (let round = 0; round < rounds; round++) {
     ours.push(length / (await reader.read(episode)).seconds)
     const request = {
+      repack: true,
       path: model,
       libraries: librariesFolder(),
       threads,
