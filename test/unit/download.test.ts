@@ -17,10 +17,8 @@ import { temporaryFolder } from '../support/temp'
 
 const sha256Of = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
-// Large enough to come in many pieces: a tiny model with a tensor that nothing asks for.
-const model = tinyModel()
-model.tensors.push({ name: 'extra.weight', shape: [1 << 20], type: 0 })
-const content = writeGguf(model)
+// Large enough to come in many pieces.
+const content = writeGguf(tinyModel('llama', 400))
 const sha256 = sha256Of(content)
 
 /** What the server does with one request. */
