@@ -10,6 +10,7 @@ import { ProgressMeter } from '../recall/progress'
 import { recall, textsOf } from '../recall/recall'
 import { fits } from './fit'
 import { citations, type WatchedToken } from './citations'
+import { OneLine } from './one-line'
 import { buildPrompt } from './prompt'
 import { readingList } from './reading-list'
 import { Unrepeated } from './repetition'
@@ -65,6 +66,7 @@ export async function answer(
   const decoder = new TextDecoder()
   const meter = new ProgressMeter('prefill', 'tokens', tools.progress)
   const unrepeated = new Unrepeated()
+  const line = prompt.oneLine ? new OneLine() : undefined
   const enough = new AbortController()
   let text = ''
   let written = 0
@@ -77,10 +79,11 @@ export async function answer(
   const onToken = (token: GeneratedToken) => {
     if (firstToken === 0) firstToken = performance.now()
     watched.push({ start: written, attention: token.attention })
-    const piece = decoder.decode(token.piece, { stream: true })
+    const decoded = decoder.decode(token.piece, { stream: true })
+    const piece = line ? line.push(decoded) : decoded
     written += piece.length
     say(unrepeated.push(piece))
-    if (unrepeated.over) enough.abort()
+    if (unrepeated.over || line?.over) enough.abort()
   }
   await cancellable(addon, AbortSignal.any([tools.signal, enough.signal]), (cancel) =>
     model.generate(
@@ -94,7 +97,7 @@ export async function answer(
   ).catch((thrown: unknown) => {
     if (!enough.signal.aborted || tools.signal.aborted) throw thrown
   })
-  say(unrepeated.push(decoder.decode()))
+  if (!line?.over) say(unrepeated.push(decoder.decode()))
   say(unrepeated.end())
   const trimmed = text.trimEnd()
   return {

@@ -1,5 +1,6 @@
 /**
- * The prompt of an answer: the code of the reading list under its paths, then the question, in the model's own chat template.
+ * The prompt of an answer: the code of the reading list under its paths, then the question, in the model's own chat template; for
+ * a base model, which has none, as a text whose next line is the answer.
  * Code and question are data: whatever looks like a control token in them is tokenised as ordinary text.
  */
 import type { NativeModel } from '../engine/addon'
@@ -11,6 +12,8 @@ export interface Prompt {
   readonly tokens: Int32Array
   /** Start and end token of each item of the reading list, pairs. */
   readonly spans: Uint32Array
+  /** The model would go on after its answer, with a next question of its own: the answer is what it writes on this line. */
+  readonly oneLine: boolean
 }
 
 const system =
@@ -20,14 +23,16 @@ const system =
 const placeholder = '\u0001CONTENT\u0001'
 
 export function buildPrompt(model: NativeModel, question: string, reading: readonly ReadingItem[]): Prompt {
-  const template = model.chat([
-    { role: 'system', content: system },
-    { role: 'user', content: placeholder },
-  ])
+  const { beginToken, chats } = model.info()
+  const template = chats
+    ? model.chat([
+        { role: 'system', content: system },
+        { role: 'user', content: placeholder },
+      ])
+    : `${placeholder}\nAnswer:`
   const [before = '', after = ''] = template.split(placeholder)
   const tokens = new TokenList()
   const push = (text: string, special: boolean) => tokens.push(model.tokenize(text, special))
-  const { beginToken } = model.info()
   // A template that writes its own begin token is not given a second one.
   if (beginToken >= 0 && model.tokenize(before, true)[0] !== beginToken) tokens.push(Int32Array.of(beginToken))
   push(before, true)
@@ -41,5 +46,5 @@ export function buildPrompt(model: NativeModel, question: string, reading: reado
   })
   push(`Question: ${question}`, false)
   push(after, true)
-  return { tokens: tokens.whole(), spans }
+  return { tokens: tokens.whole(), spans, oneLine: !chats }
 }

@@ -30,6 +30,8 @@ export interface ModelInfo {
   readonly cpu: string
   /** The token that every text starts with, or -1. */
   readonly beginToken: number
+  /** Whether it has a chat template that is known; a base model has none. */
+  readonly chats: boolean
 }
 
 /** Seen by the computing threads within milliseconds: a call given one rejects with code `cancelled`. */
@@ -102,7 +104,7 @@ export interface NativeModel {
   /** No begin token is added. Repository text is never parsed for special tokens. */
   tokenize(text: string, parseSpecial: boolean): Int32Array
   detokenize(tokens: Int32Array): string
-  /** The model's own chat template applied, ending where the assistant speaks. */
+  /** The model's own chat template applied, ending where the assistant speaks. Only for models that chat. */
   chat(messages: readonly ChatMessage[]): string
   /** Queries for the tokens from `from` on, rotated to one distance and scaled: [head][token][head size]. */
   queries(

@@ -32,11 +32,13 @@ export async function likelihoods(
   options: RerankOptions,
 ): Promise<Float32Array> {
   const target = model.tokenize(question, false)
+  const { beginToken } = model.info()
+  const begin = beginToken >= 0 ? [beginToken] : []
   const prefixes = candidates.map(({ unit, text }) => {
     const symbol = unit.symbol === '' ? '' : `# ${unit.symbol}\n`
     const head = model.tokenize(fileHeader(unit.file) + symbol, false)
     const body = model.tokenize(text, false).subarray(0, unitTokens)
-    return Int32Array.from([...head, ...body, ...model.tokenize(ask, false)])
+    return Int32Array.from([...begin, ...head, ...body, ...model.tokenize(ask, false)])
   })
   if (prefixes.length === 0) return new Float32Array()
   return cancellable(addon, options.signal, (cancel) =>

@@ -74,6 +74,7 @@ Napi::Value ModelObject::info(const Napi::CallbackInfo& call) {
         info.Set("loadSeconds", model.load_seconds);
         info.Set("cpu", Backend::variant());
         info.Set("beginToken", loaded()->tokenizer->begin());
+        info.Set("chats", loaded()->tokenizer->chats());
         return info;
     });
 }

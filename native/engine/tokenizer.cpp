@@ -1,4 +1,5 @@
 #include "engine/tokenizer.h"
+#include <cstring>
 #include <llama.h>
 
 namespace longread {
@@ -49,6 +50,12 @@ std::string Tokenizer::detokenize(const std::vector<int32_t>& tokens) const {
     return text;
 }
 
+bool Tokenizer::chats() const {
+    const char* chat_template = llama_model_chat_template(model_, nullptr);
+    const llama_chat_message message = {"user", ""};
+    return chat_template && llama_chat_apply_template(chat_template, &message, 1, true, nullptr, 0) >= 0;
+}
+
 std::string Tokenizer::chat(const std::vector<std::pair<std::string, std::string>>& messages) const {
     std::vector<llama_chat_message> list;
     size_t bytes = 1024;
@@ -70,6 +77,8 @@ std::string Tokenizer::chat(const std::vector<std::pair<std::string, std::string
     if (count < 0)
         throw Error("bad-model", path_ + " has a chat template that is not known.");
     text.resize(static_cast<size_t>(count));
+    if (std::strstr(chat_template, "enable_thinking") && std::strstr(chat_template, "<think>\\n\\n</think>\\n\\n"))
+        text += "<think>\n\n</think>\n\n";
     return text;
 }
 

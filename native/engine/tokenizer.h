@@ -25,7 +25,10 @@ class Tokenizer {
     // Bytes of one token; may be a part of a UTF-8 character.
     std::string piece(int32_t token) const;
     std::string detokenize(const std::vector<int32_t>& tokens) const;
-    // The messages (role, content) in the model's own template, ending where the assistant speaks.
+    // Whether the file has a chat template that libllama knows; a base model has none.
+    bool chats() const;
+    // The messages (role, content) in the model's own template, ending where the assistant speaks. Models that can
+    // think before they answer or not (Qwen3) are told not to, as their own template would.
     // Throws Error("bad-model") where the file has no template that libllama knows.
     std::string chat(const std::vector<std::pair<std::string, std::string>>& messages) const;
     bool ends_generation(int32_t token) const;

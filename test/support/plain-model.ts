@@ -1,0 +1,169 @@
+/**
+ * A transformer of the llama family computed as plainly as it is written down, in double precision and without ggml: what the
+ * engine's shortcuts (stopping early, a window that slides, keys taken before they are turned) are compared with.
+ */
+import { epsilon, type RandomModel } from './random-model'
+
+export interface PlainOptions {
+  readonly model: RandomModel
+  readonly tokens: Int32Array
+  /** Layers that are computed; the last one only as far as its queries and keys. */
+  readonly layers: number
+  /** Tokens that are seen, 0 for all; and how many of the first ones are seen always. */
+  readonly window: number
+  readonly sinks: number
+  /** Of each token: how far the sinks are turned on from where they stood, once the window has slid. */
+  readonly sinkShift: (token: number) => number
+  /** Whether a layer slides by itself, and how wide it sees. */
+  readonly slides: (layer: number) => boolean
+  readonly slidingWindow: number
+  readonly rope: (layer: number) => PlainRope
+}
+
+export interface PlainRope {
+  readonly base: number
+  /** 1 / factor. */
+  readonly scale: number
+  /** The context before YaRN stretched it; without, positions are only scaled. */
+  readonly yarn?: number
+}
+
+/** Of each layer, not turned by position: [token][head × head size]. */
+export interface PlainLayer {
+  readonly queries: readonly Float64Array[]
+  readonly keys: readonly Float64Array[]
+}
+
+export function readPlainly(options: PlainOptions): PlainLayer[] {
+  const { model, tokens } = options
+  const weight = (name: string) => model.weights.get(name)
+  const gemma = model.architecture === 'gemma3'
+  const embeddings = weight('token_embd.weight')!
+  const { embedding } = model
+  let x = Array.from(tokens, (token) =>
+    Float64Array.from(embeddings.subarray(token * embedding, (token + 1) * embedding), (value) =>
+      gemma ? value * Math.sqrt(embedding) : value,
+    ),
+  )
+  const layers: PlainLayer[] = []
+  for (let l = 0; l < options.layers; ++l) {
+    const of = (name: string) => weight(`blk.${l}.${name}`)
+    const linear = (name: string, input: Float64Array) => multiply(of(`${name}.weight`)!, input, of(`${name}.bias`))
+    const normed = x.map((row) => norm(row, of('attn_norm.weight')!))
+    const heads = (name: string) =>
+      normed.map((row) => normHeads(linear(name, row), of(`${name}_norm.weight`), model.headSize))
+    const [queries, keys] = [heads('attn_q'), heads('attn_k')]
+    layers.push({ queries, keys })
+    if (l + 1 === options.layers) break
+    const values = normed.map((row) => linear('attn_v', row))
+    x = attend(options, l, queries, keys, values).map((mixed, t) => {
+      let attended = linear('attn_output', mixed)
+      if (gemma) attended = norm(attended, of('post_attention_norm.weight')!)
+      const middle = attended.map((value, i) => value + x[t]![i]!)
+      const input = norm(middle, of('ffn_norm.weight')!)
+      const [gate, up] = [linear('ffn_gate', input), linear('ffn_up', input)]
+      let fed = linear(
+        'ffn_down',
+        gate.map((value, i) => (gemma ? gelu(value) : value / (1 + Math.exp(-value))) * up[i]!),
+      )
+      if (gemma) fed = norm(fed, of('post_ffw_norm.weight')!)
+      return fed.map((value, i) => value + middle[i]!)
+    })
+  }
+  return layers
+}
+
+function attend(
+  options: PlainOptions,
+  layer: number,
+  queries: readonly Float64Array[],
+  keys: readonly Float64Array[],
+  values: readonly Float64Array[],
+): Float64Array[] {
+  const { model, window, sinks, sinkShift, slidingWindow } = options
+  const { headSize, heads, keyHeads } = model
+  const rope = options.rope(layer)
+  // A window narrower than the layer's own is filled up with sinks, as elsewhere.
+  const own = options.slides(layer) && !(window > 0 && window < slidingWindow)
+  const seen = own ? slidingWindow : window
+  const turned = (rows: readonly Float64Array[]) => rows.map((row, t) => rotate(row, t, model, rope))
+  const [q, k] = [turned(queries), turned(keys)]
+  return q.map((query, t) => {
+    const visible: { key: Float64Array; value: Float64Array }[] = []
+    for (let s = 0; s <= t; ++s) {
+      const near = seen === 0 || t - s < seen
+      if (!near && (own || s >= sinks)) continue
+      const shifted = s < sinks && !own ? sinkShift(t) : 0
+      visible.push({ key: shifted === 0 ? k[s]! : rotate(keys[s]!, s + shifted, model, rope), value: values[s]! })
+    }
+    const mixed = new Float64Array(heads * headSize)
+    for (let head = 0; head < heads; ++head) {
+      const from = Math.floor((head * keyHeads) / heads) * headSize
+      const scores = visible.map(({ key }) => {
+        let product = 0
+        for (let d = 0; d < headSize; ++d) product += query[head * headSize + d]! * key[from + d]!
+        return product / Math.sqrt(headSize)
+      })
+      const most = Math.max(...scores)
+      const shares = scores.map((score) => Math.exp(score - most))
+      const total = shares.reduce((a, b) => a + b, 0)
+      visible.forEach(({ value }, i) => {
+        for (let d = 0; d < headSize; ++d) mixed[head * headSize + d]! += (shares[i]! / total) * value[from + d]!
+      })
+    }
+    return mixed
+  })
+}
+
+/** Turns each head's vector by a position: neighbours as pairs in llama, halves of the head in the others. */
+export function rotate(row: Float64Array, position: number, model: RandomModel, rope: PlainRope): Float64Array {
+  const size = model.headSize
+  const result = new Float64Array(row.length)
+  const near = model.architecture === 'llama'
+  const factors = model.weights.get('rope_freqs.weight')
+  const length = rope.yarn === undefined ? 1 : 0.1 * Math.log(1 / rope.scale) + 1
+  for (let pair = 0; pair < size / 2; ++pair) {
+    const angle = (position * rope.base ** ((-2 * pair) / size)) / (factors?.[pair] ?? 1)
+    const keep = rope.yarn === undefined ? 0 : kept(pair, size, rope.base, rope.yarn)
+    const turn = angle * rope.scale * (1 - keep) + angle * keep
+    const [cos, sin] = [Math.cos(turn) * length, Math.sin(turn) * length]
+    for (let head = 0; head < row.length; head += size) {
+      const a = head + (near ? 2 * pair : pair)
+      const b = near ? a + 1 : a + size / 2
+      result[a] = row[a]! * cos - row[b]! * sin
+      result[b] = row[a]! * sin + row[b]! * cos
+    }
+  }
+  return result
+}
+
+/** How much of a pair's angle YaRN leaves unscaled: all of those that turn 32 times in the trained context, none of those that turn once. */
+function kept(pair: number, size: number, base: number, context: number): number {
+  const pairOf = (turns: number) => (size * Math.log(context / (turns * 2 * Math.PI))) / (2 * Math.log(base))
+  const from = Math.max(0, Math.floor(pairOf(32)))
+  const to = Math.min(size - 1, Math.ceil(pairOf(1)))
+  return 1 - Math.min(1, Math.max(0, (pair - from) / Math.max(0.001, to - from)))
+}
+
+function multiply(matrix: Float32Array, x: Float64Array, bias?: Float32Array): Float64Array {
+  const columns = x.length
+  return Float64Array.from({ length: matrix.length / columns }, (_, row) => {
+    let sum = bias?.[row] ?? 0
+    for (let i = 0; i < columns; ++i) sum += matrix[row * columns + i]! * x[i]!
+    return sum
+  })
+}
+
+function norm(x: Float64Array, weight: Float32Array): Float64Array {
+  const root = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / x.length + epsilon)
+  return x.map((value, i) => (value / root) * weight[i]!)
+}
+
+function normHeads(x: Float64Array, weight: Float32Array | undefined, size: number): Float64Array {
+  if (!weight) return x
+  const result = new Float64Array(x.length)
+  for (let at = 0; at < x.length; at += size) result.set(norm(x.slice(at, at + size), weight), at)
+  return result
+}
+
+const gelu = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
