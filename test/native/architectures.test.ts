@@ -63,6 +63,8 @@ const models: Readonly<Record<string, RandomOptions>> = {
   },
 }
 
+const unwatched = { watch: new Uint32Array(), watchHeads: [] }
+
 const tokensOf = ({ vocab }: RandomModel, count: number): Int32Array => {
   const random = gaussian(count)
   return Int32Array.from({ length: count }, () => Math.floor(Math.abs(random()) * 1e6) % vocab)
@@ -96,5 +98,29 @@ for (const [name, options] of Object.entries(models))
         const rows = Int32Array.from(tokens.keys())
         assert.equal(largestDifference(await ours(tokens, rows), await theirs(tokens, rows)), 0, `${count} tokens`)
       }
+    })
+
+    it('has the same logits, bit by bit, when several batches are one', async () => {
+      const tokens = tokensOf(random, 700)
+      const rows = Int32Array.from(tokens.keys())
+      assert.equal(largestDifference(await ours(tokens, rows), await theirs(tokens, rows, 1024)), 0)
+    })
+
+    it('goes on, token by token, as llama_decode does', async () => {
+      let longest = 0
+      for (const begin of tokensOf(random, 6)) {
+        const made: number[] = []
+        const first = Int32Array.of(begin)
+        const request = { tokens: first, temperature: 0, topP: 1, seed: 0, maxTokens: 40, ...unwatched }
+        await run((cancel) => model.generate(request, cancel, (_, token) => token && made.push(token.token)))
+        const logits = await theirs(Int32Array.of(begin, ...made), Int32Array.from(made.keys()), 1)
+        const likeliest = made.map((_, row) => {
+          const values = logits.subarray(row * random.vocab, (row + 1) * random.vocab)
+          return values.indexOf(values.reduce((a, b) => Math.max(a, b)))
+        })
+        assert.deepEqual(made, likeliest)
+        longest = Math.max(longest, made.length)
+      }
+      assert.ok(longest > 24, 'longer than the window of layers that slide')
     })
   })

@@ -128,8 +128,8 @@ for (const options of tested) {
       [60, 1024, 'shorter than any window'],
       [300, 1024, 'shorter than the window and longer than sliding layers see'],
       [300, 96, 'longer than the window, before it slides'],
-      [1100, 96, 'long enough for the window to slide'],
-      [1100, 20, 'through a window narrower than sliding layers see'],
+      [900, 96, 'long enough for the window to slide'],
+      [900, 20, 'through a window narrower than sliding layers see'],
     ] as const)
       it(`are those of an episode ${what}`, async () => {
         const tokens = some(length)

@@ -89,26 +89,25 @@ function attend(
   const turned = (rows: readonly Float64Array[]) => rows.map((row, t) => rotate(row, t, model, rope))
   const [q, k] = [turned(queries), turned(keys)]
   return q.map((query, t) => {
-    const visible: { key: Float64Array; value: Float64Array }[] = []
-    for (let s = 0; s <= t; ++s) {
-      const near = seen === 0 || t - s < seen
-      if (!near && (own || s >= sinks)) continue
-      const shifted = s < sinks && !own ? sinkShift(t) : 0
-      visible.push({ key: shifted === 0 ? k[s]! : rotate(keys[s]!, s + shifted, model, rope), value: values[s]! })
-    }
+    const visible: number[] = []
+    for (let s = 0; s <= t; ++s) if (seen === 0 || t - s < seen || (!own && s < sinks)) visible.push(s)
+    const shift = own ? 0 : sinkShift(t)
+    const keyOf = visible.map((s) => (s < sinks && shift > 0 ? rotate(keys[s]!, s + shift, model, rope) : k[s]!))
     const mixed = new Float64Array(heads * headSize)
+    const shares = new Float64Array(visible.length)
     for (let head = 0; head < heads; ++head) {
-      const from = Math.floor((head * keyHeads) / heads) * headSize
-      const scores = visible.map(({ key }) => {
+      const [at, from] = [head * headSize, Math.floor((head * keyHeads) / heads) * headSize]
+      keyOf.forEach((key, i) => {
         let product = 0
-        for (let d = 0; d < headSize; ++d) product += query[head * headSize + d]! * key[from + d]!
-        return product / Math.sqrt(headSize)
+        for (let d = 0; d < headSize; ++d) product += query[at + d]! * key[from + d]!
+        shares[i] = product / Math.sqrt(headSize)
       })
-      const most = Math.max(...scores)
-      const shares = scores.map((score) => Math.exp(score - most))
-      const total = shares.reduce((a, b) => a + b, 0)
-      visible.forEach(({ value }, i) => {
-        for (let d = 0; d < headSize; ++d) mixed[head * headSize + d]! += (shares[i]! / total) * value[from + d]!
+      const most = shares.reduce((a, b) => Math.max(a, b))
+      let total = 0
+      for (let i = 0; i < shares.length; ++i) total += shares[i] = Math.exp(shares[i]! - most)
+      visible.forEach((s, i) => {
+        const value = values[s]!
+        for (let d = 0; d < headSize; ++d) mixed[at + d]! += (shares[i]! / total) * value[from + d]!
       })
     }
     return mixed
@@ -147,11 +146,13 @@ function kept(pair: number, size: number, base: number, context: number): number
 
 function multiply(matrix: Float32Array, x: Float64Array, bias?: Float32Array): Float64Array {
   const columns = x.length
-  return Float64Array.from({ length: matrix.length / columns }, (_, row) => {
-    let sum = bias?.[row] ?? 0
-    for (let i = 0; i < columns; ++i) sum += matrix[row * columns + i]! * x[i]!
-    return sum
-  })
+  const result = new Float64Array(matrix.length / columns)
+  for (let row = 0, at = 0; row < result.length; ++row) {
+    let sum = bias === undefined ? 0 : bias[row]!
+    for (let i = 0; i < columns; ++i, ++at) sum += matrix[at]! * x[i]!
+    result[row] = sum
+  }
+  return result
 }
 
 function norm(x: Float64Array, weight: Float32Array): Float64Array {

@@ -123,7 +123,10 @@ describe('a GGUF file that is a model', () => {
   })
 
   it('is refused by its name when it is of another architecture', () => {
-    assert.match(refusal(write(writeGguf(tinyModel('mamba')))), /architecture "mamba".*it reads llama, qwen2, qwen3, gemma3/)
+    assert.match(
+      refusal(write(writeGguf(tinyModel('mamba')))),
+      /architecture "mamba".*it reads llama, qwen2, qwen3, gemma3/,
+    )
   })
 })
 
