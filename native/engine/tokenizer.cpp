@@ -1,4 +1,5 @@
 #include "engine/tokenizer.h"
+#include <algorithm>
 #include <cstring>
 #include <llama.h>
 
@@ -12,11 +13,24 @@ Tokenizer::Tokenizer(const std::string& path) : path_(path) {
     if (!model_)
         throw Error("bad-model", path + " cannot be used as a model: its vocabulary cannot be read.");
     vocab_ = llama_model_get_vocab(model_);
+    if (detokenize(plain("a", false)) == " a")
+        line_end_ = plain("\n", false);
 }
 
 Tokenizer::~Tokenizer() { llama_model_free(model_); }
 
+// The space goes before a line end instead of before the text, and is taken away with it.
 std::vector<int32_t> Tokenizer::tokenize(const std::string& text, bool parse_special) const {
+    if (line_end_.empty() || text.empty())
+        return plain(text, parse_special);
+    std::vector<int32_t> tokens = plain("\n" + text, parse_special);
+    if (tokens.size() < line_end_.size() || !std::equal(line_end_.begin(), line_end_.end(), tokens.begin()))
+        return plain(text, parse_special); // the line end has become one token with what follows
+    tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(line_end_.size()));
+    return tokens;
+}
+
+std::vector<int32_t> Tokenizer::plain(const std::string& text, bool parse_special) const {
     std::vector<int32_t> tokens(text.size() / 2 + 16);
     for (int attempt = 0; attempt < 2; ++attempt) {
         const int count = llama_tokenize(vocab_, text.data(), static_cast<int32_t>(text.size()), tokens.data(),

@@ -19,7 +19,8 @@ class Tokenizer {
     Tokenizer(const Tokenizer&) = delete;
     Tokenizer& operator=(const Tokenizer&) = delete;
 
-    // No begin or end token is added. With `parse_special`, texts such as <|im_start|> become their control tokens;
+    // No begin or end token is added, and no space before the text where the model's own tokenizer would add one (Llama
+    // 2, Mistral): texts are joined from parts. With `parse_special`, texts such as <|im_start|> become their control tokens;
     // without it they are read as ordinary text, which is what repository text always is.
     std::vector<int32_t> tokenize(const std::string& text, bool parse_special) const;
     // Bytes of one token; may be a part of a UTF-8 character.
@@ -37,9 +38,12 @@ class Tokenizer {
     int size() const;
 
   private:
+    std::vector<int32_t> plain(const std::string& text, bool parse_special) const;
+
     llama_model* model_ = nullptr;
     const llama_vocab* vocab_ = nullptr;
     std::string path_;
+    std::vector<int32_t> line_end_; // with the space before it; empty where none is added
 };
 
 } // namespace longread

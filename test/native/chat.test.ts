@@ -117,6 +117,11 @@ for (const [architecture, template, endOfTurn, begin, newline] of [
       assert.equal(model.detokenize(tokens.subarray(spans[0], spans[1])), code)
     })
 
+    it('takes texts as they are, with no space before them, whatever its tokenizer does by itself', () => {
+      for (const text of ['the', ' the', '  if x:\n', '\n\nthe', 'é ', ''])
+        assert.equal(model.detokenize(model.tokenize(text, false)), text)
+    })
+
     it('ends with the turn of the model, whatever its end token is', async () => {
       const { tokens } = buildPrompt(model, 'where', [])
       assert.deepEqual(await answerOf(model, tokens), { text: 'theh', end: 'stop' })

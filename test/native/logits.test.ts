@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { librariesFolder } from '../../extension/engine/addon'
 import {
+  best,
   largestDifference,
   modelPath,
   queriesOf,
@@ -16,15 +17,6 @@ import {
 import { loadOracle } from '../support/oracle'
 
 const oracle = loadOracle()
-
-/** The place of the largest of each row. */
-function best(logits: Float32Array, rows: number): number[] {
-  const width = logits.length / rows
-  return Array.from({ length: rows }, (_, row) => {
-    const values = logits.subarray(row * width, (row + 1) * width)
-    return values.reduce((most, value, i) => (value > values[most]! ? i : most), 0)
-  })
-}
 
 describe('logits', () => {
   for (const count of [5, 100, 600])

@@ -92,3 +92,12 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
   }
   return largest
 }
+
+/** The place of the largest of each row. */
+export function best(logits: Float32Array, rows: number): number[] {
+  const width = logits.length / rows
+  return Array.from({ length: rows }, (_, row) => {
+    const values = logits.subarray(row * width, (row + 1) * width)
+    return values.reduce((most, value, i) => (value > values[most]! ? i : most), 0)
+  })
+}

@@ -128,7 +128,8 @@ function sentencePieces(gemma: boolean): VocabularyOf {
     'tokenizer.ggml.eos_token_id': u32(2),
     'tokenizer.ggml.unknown_token_id': u32(0),
     'tokenizer.ggml.add_bos_token': bool(true),
-    'tokenizer.ggml.add_space_prefix': bool(false),
+    // Llama 2's adds a space before a text, Gemma's does not.
+    'tokenizer.ggml.add_space_prefix': bool(!gemma),
     'tokenizer.chat_template': str(template),
   })
 }
