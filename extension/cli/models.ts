@@ -35,7 +35,7 @@ export function addModels(program: Command): void {
     .option('--json', 'progress and result as JSON')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ longread model pull\n  $ longread model pull https://example.org/model.gguf --sha256 0123…',
+      '\nExamples:\n  $ longread model pull\n  $ longread model pull gemma3-270m\n  $ longread model pull https://example.org/model.gguf --sha256 0123…',
     )
     .action(async (what: string | undefined, flags: { sha256?: string; json?: boolean }) => {
       const name = what ?? defaultModel.name

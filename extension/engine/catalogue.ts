@@ -55,7 +55,7 @@ export const smollm2: CatalogueModel = {
 
 export const gemma3: CatalogueModel = {
   name: 'gemma3-270m',
-  title: 'Gemma 3 270M, Q4_K_M',
+  title: 'Gemma 3 270M, base, Q4_K_M',
   file: 'gemma-3-270m-q4_k_m.gguf',
   architecture: 'gemma3',
   licence: 'Gemma Terms of Use',

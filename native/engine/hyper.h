@@ -1,5 +1,5 @@
-// Hyperparameters of a model, read from a GGUF file and checked. Architectures differ only in the fields of Hyper and in
-// which of a layer's optional tensors are there; the graph (context.cpp) reads both.
+// Hyperparameters of a model, read from a GGUF file and checked. Architectures differ only in the fields of Hyper and
+// in which of a layer's optional tensors are there; the graph (context.cpp) reads both.
 #pragma once
 #include "engine/gguf-file.h"
 #include <string>

@@ -32,7 +32,7 @@ class Model {
     std::vector<Layer> layers;
     ggml_tensor* token_embedding = nullptr; // [embedding, vocabulary]
     ggml_tensor* output_norm = nullptr;
-    ggml_tensor* output = nullptr; // [embedding, vocabulary]; the embedding again where it is tied
+    ggml_tensor* output = nullptr;       // [embedding, vocabulary]; the embedding again where it is tied
     ggml_tensor* output_bias = nullptr;  // [vocabulary]
     ggml_tensor* rope_factors = nullptr; // [head size / 2], by which Llama 3.1 and later divide angles
     size_t weight_bytes = 0;

@@ -20,8 +20,8 @@ class Tokenizer {
     Tokenizer& operator=(const Tokenizer&) = delete;
 
     // No begin or end token is added, and no space before the text where the model's own tokenizer would add one (Llama
-    // 2, Mistral): texts are joined from parts. With `parse_special`, texts such as <|im_start|> become their control tokens;
-    // without it they are read as ordinary text, which is what repository text always is.
+    // 2, Mistral): texts are joined from parts. With `parse_special`, texts such as <|im_start|> become their control
+    // tokens; without it they are read as ordinary text, which is what repository text always is.
     std::vector<int32_t> tokenize(const std::string& text, bool parse_special) const;
     // Bytes of one token; may be a part of a UTF-8 character.
     std::string piece(int32_t token) const;

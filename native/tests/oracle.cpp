@@ -15,8 +15,9 @@ struct Decoded {
 };
 
 // decode({path, libraries, threads, context, batch, tokens, rows, repack}) -> {logits: [row][vocabulary], seconds}
-// With `repack`, libllama rearranges weights of some formats as it does by default, and multiplies them by other kernels
-// that round differently; without, by the same kernels as ours. `seconds` is the time of llama_decode over all tokens, loading excluded; `rows` may be empty.
+// With `repack`, libllama rearranges weights of some formats as it does by default, and multiplies them by other
+// kernels that round differently; without, by the same kernels as ours. `seconds` is the time of llama_decode over all
+// tokens, loading excluded; `rows` may be empty.
 Napi::Value decode(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
         const Napi::Object request = call[0].As<Napi::Object>();

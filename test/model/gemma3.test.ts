@@ -15,10 +15,14 @@ describe(`${gemma3.name} (skipped where it has not been pulled)`, function () {
   let path: string
   let model: NativeModel
 
-  const load = (weights: 'fast' | 'file') => {
+  const loaded: NativeModel[] = []
+
+  const load = async (weights: 'fast' | 'file'): Promise<NativeModel> => {
     const addon = loadAddon()
     const options = { path, weights, threads, libraries: librariesFolder() }
-    return cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
+    const model = await cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
+    loaded.push(model)
+    return model
   }
 
   /** The fixture repository after the begin token, without which this model makes no sense. */
@@ -31,7 +35,9 @@ describe(`${gemma3.name} (skipped where it has not been pulled)`, function () {
     model = await load('file')
   })
 
-  after(() => model?.dispose())
+  after(() => {
+    for (const each of loaded) each.dispose()
+  })
 
   it('has the logits of llama_decode, bit by bit, with the weights of the file', async () => {
     // Longer than a batch and than the 512 tokens that most of its layers see.
@@ -88,7 +94,6 @@ describe(`${gemma3.name} (skipped where it has not been pulled)`, function () {
       best(await run((cancel) => fast.logits(tokens, rows, cancel)), rows.length),
       best(await run((cancel) => model.logits(tokens, rows, cancel)), rows.length),
     ]
-    fast.dispose()
     const same = a.filter((token, i) => token === b[i]).length
     assert.ok(same >= 90, `only ${same} of 100 are the same`)
   })

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../extension/engine/addon'
+import { knownArchitectures } from '../../extension/engine/architectures'
 import { readModelFile } from '../../extension/engine/model-file'
-import { f32, str, u32, writeGguf } from '../support/gguf-writer'
+import type { ErrorCode } from '../../extension/errors'
+import { f32, str, u32, writeGguf, type Gguf, type Value } from '../support/gguf-writer'
 import { largestDifference, run } from '../support/model'
 import { loadOracle } from '../support/oracle'
 import { gaussian, randomModel, type RandomModel, type RandomOptions } from '../support/random-model'
+import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 
 const folder = temporaryFolder()
@@ -63,6 +66,12 @@ const models: Readonly<Record<string, RandomOptions>> = {
   },
 }
 
+const load = (path: string): Promise<NativeModel> => {
+  const addon = loadAddon()
+  const options = { path, weights: 'file', threads, libraries: librariesFolder() } as const
+  return cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
+}
+
 const unwatched = { watch: new Uint32Array(), watchHeads: [] }
 
 const tokensOf = ({ vocab }: RandomModel, count: number): Int32Array => {
@@ -79,9 +88,7 @@ for (const [name, options] of Object.entries(models))
     before(async () => {
       writeFileSync(path, writeGguf(random.gguf))
       readModelFile(path)
-      const addon = loadAddon()
-      const load = { path, weights: 'file', threads, libraries: librariesFolder() } as const
-      model = await cancellable(addon, undefined, (cancel) => addon.loadModel(load, cancel, () => undefined))
+      model = await load(path)
     })
 
     after(() => model.dispose())
@@ -124,3 +131,37 @@ for (const [name, options] of Object.entries(models))
       assert.ok(longest > 24, 'longer than the window of layers that slide')
     })
   })
+
+describe('the engine by itself', () => {
+  const refused = (gguf: Gguf, code: ErrorCode): Promise<string> => {
+    const path = join(folder, 'refused.gguf')
+    writeFileSync(path, writeGguf(gguf))
+    return rejects(load(path), code)
+  }
+
+  for (const architecture of knownArchitectures)
+    it(`refuses a ${architecture} model that lacks a tensor, has one too many, or one of another shape`, async () => {
+      const { gguf } = randomModel({ architecture, layers: 1, headSize: 16 })
+      for (const tensor of gguf.tensors) {
+        const others = gguf.tensors.filter((other) => other !== tensor)
+        const missing = await refused({ ...gguf, tensors: others }, 'bad-model')
+        assert.ok(missing.includes(`the tensor ${tensor.name} is missing`), missing)
+      }
+      const extra = { name: 'blk.0.attn_output.scale', shape: [1], type: 0 }
+      assert.match(await refused({ ...gguf, tensors: [...gguf.tensors, extra] }, 'bad-model'), /no part of a model/)
+      const wider = { ...gguf.tensors.at(-1)!, shape: [32, 32], values: new Float32Array(1024) }
+      const tensors = [...gguf.tensors.slice(0, -1), wider]
+      assert.match(await refused({ ...gguf, tensors }, 'bad-model'), /has the wrong shape|should hold 32-bit/)
+    })
+
+  it('refuses what it does not know by its name: architectures, ways of stretching, layers that slide', async () => {
+    const { gguf } = randomModel({ architecture: 'gemma3', layers: 1, metadata: sliding })
+    const changed = (key: string, value: Value): Gguf => ({ ...gguf, metadata: { ...gguf.metadata, [key]: value } })
+    assert.match(await refused(changed('general.architecture', str('mamba')), 'bad-architecture'), /"mamba".*it reads/)
+    assert.match(await refused(changed('gemma3.rope.scaling.type', str('longrope')), 'bad-model'), /"longrope"/)
+    const pattern = 'gemma3.attention.sliding_window_pattern'
+    const list = (of: 'bool' | 'f32', value: number[]): Value => ({ type: 'array', of, value })
+    assert.match(await refused(changed(pattern, list('bool', [1, 0])), 'bad-model'), /of each layer whether it slides/)
+    assert.match(await refused(changed(pattern, list('f32', [1])), 'bad-model'), /not a list of yes and no/)
+  })
+})

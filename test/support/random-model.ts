@@ -93,7 +93,7 @@ const NORMAL = 1
 const UNKNOWN = 2
 const CONTROL = 3
 const BYTE = 6
-const letters = [...'abcdefghijklmnopqrstuvwxyz']
+const letters = Array.from({ length: 26 }, (_, i) => String.fromCharCode(97 + i))
 
 function vocabulary(tokens: readonly (readonly [string, number])[], metadata: Record<string, Value>): VocabularyOf {
   return {
@@ -113,7 +113,7 @@ function sentencePieces(gemma: boolean): VocabularyOf {
   const bytes = Array.from({ length: 256 }, (_, i) => `<0x${i.toString(16).toUpperCase().padStart(2, '0')}>`)
   const tokens: [string, number][] = [
     ['<unk>', UNKNOWN],
-    ...[begin, end, ...turns].map((text): [string, number] => [text!, CONTROL]),
+    ...[begin, end, ...turns].map((text): [string, number] => [text, CONTROL]),
     ...bytes.map((text): [string, number] => [text, BYTE]),
     ...['▁', ...letters, 'th', 'he', '▁th', 'the', '▁the'].map((text): [string, number] => [text, NORMAL]),
   ]
