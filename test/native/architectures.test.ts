@@ -66,9 +66,9 @@ const models: Readonly<Record<string, RandomOptions>> = {
   },
 }
 
-const load = (path: string): Promise<NativeModel> => {
+const load = (path: string, weights: 'file' | 'fast' = 'file'): Promise<NativeModel> => {
   const addon = loadAddon()
-  const options = { path, weights: 'file', threads, libraries: librariesFolder() } as const
+  const options = { path, weights, threads, libraries: librariesFolder() }
   return cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
 }
 
@@ -111,6 +111,19 @@ for (const [name, options] of Object.entries(models))
       const tokens = tokensOf(random, 700)
       const rows = Int32Array.from(tokens.keys())
       assert.equal(largestDifference(await ours(tokens, rows), await theirs(tokens, rows, 1024)), 0)
+    })
+
+    it('has nearly the same logits with fast weights', async () => {
+      const fast = await load(path, 'fast')
+      const tokens = tokensOf(random, 100)
+      const rows = Int32Array.from(tokens.keys())
+      const exact = await ours(tokens, rows)
+      const close = await run((cancel) => fast.logits(tokens, rows, cancel))
+      fast.dispose()
+      const squares = (values: Float32Array) => values.reduce((sum, value) => sum + value * value, 0)
+      const share = Math.sqrt(squares(exact.map((value, i) => value - close[i]!)) / squares(exact))
+      // Q8_0 keeps a weight within 0.4 % of the largest of its block. Seen: 2 to 6 % after 8 layers, 9 % after 62.
+      assert.ok(share > 0 && share < 0.08 * Math.sqrt(random.layers / 8), `differs by ${share} of the whole`)
     })
 
     it('goes on, token by token, as llama_decode does', async () => {
