@@ -32,9 +32,21 @@ const models: Readonly<Record<string, RandomOptions>> = {
     architecture: 'llama',
     metadata: { 'rope.scaling.type': str('linear'), 'rope.scaling.factor': f32(4) },
   },
+  'llama, stretched linearly by the older name of it': {
+    architecture: 'llama',
+    metadata: { 'rope.scale_linear': f32(2) },
+  },
+  'llama that is not stretched, though it says how far': {
+    architecture: 'llama',
+    metadata: { 'rope.scaling.type': str('none'), 'rope.scaling.factor': f32(4) },
+  },
   'qwen2, tied': { architecture: 'qwen2', headSize: 16 },
   'qwen2 with an own output and its bias': { architecture: 'qwen2', headSize: 16, with: /^output/ },
-  'qwen2, stretched by YaRN': { architecture: 'qwen2', headSize: 16, metadata: yarn },
+  'qwen2, stretched by YaRN, with a length of its own': {
+    architecture: 'qwen2',
+    headSize: 16,
+    metadata: { ...yarn, 'rope.scaling.attn_factor': f32(0.9) },
+  },
   'qwen3, tied': { architecture: 'qwen3' },
   'qwen3 with biases and an own output': { architecture: 'qwen3', with: /./ },
   'qwen3, stretched by YaRN': { architecture: 'qwen3', metadata: yarn },
@@ -58,6 +70,7 @@ const models: Readonly<Record<string, RandomOptions>> = {
       'rope.scaling.factor': f32(8),
     },
   },
+  'gemma3, stretched by YaRN': { architecture: 'gemma3', metadata: { ...sliding, ...yarn } },
   'gemma3 that does not slide': { architecture: 'gemma3' },
   'gemma3 of 62 layers, which alone scales its queries by the embedding': {
     architecture: 'gemma3',
