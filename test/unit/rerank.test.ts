@@ -1,0 +1,34 @@
+/** Units are read again from where the model expects every text to start. */
+import assert from 'node:assert/strict'
+import type { LoadedModel } from '../../extension/recall/memory'
+import { likelihoods } from '../../extension/recall/rerank'
+
+/** A model whose tokens are characters, and which gives back the prefixes it was asked about. */
+async function prefixesWith(beginToken: number): Promise<readonly string[]> {
+  let asked: readonly Int32Array[] = []
+  const model = {
+    info: () => ({ beginToken }),
+    tokenize: (text: string) => Int32Array.from(text, (character) => character.charCodeAt(0)),
+    likelihood: (prefixes: readonly Int32Array[]) => {
+      asked = prefixes
+      return Promise.resolve(new Float32Array(prefixes.length))
+    },
+  }
+  const loaded = { addon: { Cancel: AbortController }, model } as unknown as LoadedModel
+  const unit = { file: 'a.py', startLine: 1, endLine: 1, kind: 'function', symbol: 'f' } as const
+  const options = { seconds: 1, signal: new AbortController().signal, progress: () => undefined }
+  await likelihoods(loaded, 'where', [{ unit, text: 'x = 1\n' }], options)
+  return asked.map((tokens) => String.fromCharCode(...tokens))
+}
+
+describe('a unit that is read again', () => {
+  it('stands under its file and symbol, before the question', async () => {
+    const [text = ''] = await prefixesWith(-1)
+    assert.match(text, /^# File: a.py\n# f\nx = 1\n\n# .*question: $/)
+  })
+
+  it('comes after the begin token of a model that has one', async () => {
+    const [[without = ''], [withOne = '']] = [await prefixesWith(-1), await prefixesWith(7)]
+    assert.equal(withOne, `\u0007${without}`)
+  })
+})
