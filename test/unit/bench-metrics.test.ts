@@ -3,8 +3,10 @@
  */
 import * as assert from 'node:assert/strict'
 import { Bm25Index, bm25, documentOf, wordsOf } from '../bench/recall/bm25'
-import { evaluate, figuresOf, meanOf, rankOf, ranksOf } from '../bench/recall/metrics'
-import { goldUnits, type BenchUnit } from '../bench/recall/ranker'
+import { goldUnits } from '../../extension/recall/calibration/questions'
+import { rankOf } from '../../extension/recall/calibration/rank'
+import { evaluate, figuresOf, meanOf, ranksOf } from '../bench/recall/metrics'
+import type { BenchUnit } from '../bench/recall/ranker'
 import { markdownTable, textTable, type Measured } from '../bench/recall/report'
 
 const unit = (file: string, startLine: number, endLine: number, text = ''): BenchUnit => ({

@@ -5,8 +5,9 @@ import * as assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
-import { asksNothing, sample, stripRepository, unambiguous, writeStripped } from '../bench/recall/questions'
-import { stripFile } from '../bench/recall/strip'
+import { asksNothing, sample, unambiguous } from '../../extension/recall/calibration/questions'
+import { stripFile } from '../../extension/recall/calibration/strip'
+import { stripRepository, writeStripped } from '../bench/recall/questions'
 
 describe('questions', () => {
   const ask = async (documentation: string): Promise<string | undefined> => {

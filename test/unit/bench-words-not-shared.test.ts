@@ -8,7 +8,7 @@ import * as path from 'node:path'
 import { cacheFolder, readRepositories, sourceFile } from '../bench/corpus/repositories'
 import { documentOf } from '../bench/recall/bm25'
 import { readAsked, resolveQuestions } from '../bench/recall/hand-written'
-import { goldUnits } from '../bench/recall/ranker'
+import { goldUnits } from '../../extension/recall/calibration/questions'
 import { contentStems, sharedWords } from '../bench/recall/shared-words'
 import { loadUnits } from '../bench/recall/workspace'
 

@@ -5,7 +5,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { Grammars } from '../../../extension/workspace/parser'
-import { randomFrom, sample } from '../recall/questions'
+import { randomFrom, sample } from '../../../extension/recall/calibration/questions'
 
 export interface Fact {
   readonly name: string

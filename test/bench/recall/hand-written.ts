@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
-import type { LabelledQuestion } from './questions'
-import { stripFile } from './strip'
+import type { LabelledQuestion } from '../../../extension/recall/calibration/questions'
+import { stripFile } from '../../../extension/recall/calibration/strip'
 
 export interface AskedQuestion {
   readonly question: string

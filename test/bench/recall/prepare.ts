@@ -8,9 +8,10 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
+import { unambiguous, type LabelledQuestion } from '../../../extension/recall/calibration/questions'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { cacheFolder, splits, readRepositories } from '../corpus/repositories'
-import { defaultQuestionOptions, stripRepository, unambiguous, writeStripped, type LabelledQuestion } from './questions'
+import { defaultQuestionOptions, stripRepository, writeStripped } from './questions'
 
 export interface Prepared {
   readonly name: string
@@ -22,11 +23,11 @@ export interface Prepared {
 /** Changes whenever the compiled code that strips and asks does. */
 async function makerVersion(): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(defaultQuestionOptions))
-  for (const name of (await readdir(__dirname)).toSorted()) {
-    if (/^(documentation|languages|question-text|questions|strip)\.js$/.test(name)) {
-      hash.update(await readFile(path.join(__dirname, name)))
-    }
-  }
+  const makers = path.join(__dirname, '../../../extension/recall/calibration')
+  for (const folder of [makers, __dirname])
+    for (const name of (await readdir(folder)).toSorted())
+      if (/^(documentation|languages|question-text|questions|strip)\.js$/.test(name))
+        hash.update(await readFile(path.join(folder, name)))
   return hash.digest('hex').slice(0, 16)
 }
 

@@ -1,7 +1,7 @@
 /**
  * Random scores: what a figure is worth if nothing was found. Seeded, so that the table is the same at every run.
  */
-import { randomFrom } from './questions'
+import { randomFrom } from '../../../extension/recall/calibration/questions'
 import type { Ranker, Ranking } from './ranker'
 
 export const random: Ranker = {

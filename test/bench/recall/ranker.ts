@@ -2,7 +2,6 @@
  * What everything that ranks units has in common, so that search, embeddings and attention are measured alike.
  */
 import type { UnitKind } from '../../../extension/protocol/types'
-import type { LabelledQuestion } from './questions'
 
 export interface BenchUnit {
   readonly file: string
@@ -30,14 +29,4 @@ export interface LabelledRanking {
   readonly scores: Float32Array
   /** Indices of the units that answer. */
   readonly gold: ReadonlySet<number>
-}
-
-/** The units that hold any line of the function asked for: a function that was split counts in each of its parts. */
-export function goldUnits(question: LabelledQuestion, units: readonly BenchUnit[]): Set<number> {
-  const gold = new Set<number>()
-  for (const [index, unit] of units.entries()) {
-    const overlaps = unit.startLine <= question.endLine && unit.endLine >= question.startLine
-    if (unit.file === question.file && overlaps) gold.add(index)
-  }
-  return gold
 }

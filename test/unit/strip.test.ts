@@ -4,7 +4,7 @@
  */
 import * as assert from 'node:assert/strict'
 import * as fc from 'fast-check'
-import { stripFile } from '../bench/recall/strip'
+import { stripFile } from '../../extension/recall/calibration/strip'
 
 interface Case {
   readonly file: string

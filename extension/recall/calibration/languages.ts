@@ -1,13 +1,15 @@
 /**
- * What the bench knows about each language: its grammar, which nodes define something, how a definition is named and what
- * form its documentation has. Only languages whose functions are documented by convention are here; other files are read
- * as they are and ask no questions.
+ * How each language documents its functions: which nodes define something, how a definition is named and what form its
+ * documentation has. Only languages whose functions are documented by convention are here; other files are read as they are
+ * and ask no questions.
  */
-import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
-import { Language, Parser, type Node } from 'web-tree-sitter'
+import type { GrammarLanguage } from '../../workspace/languages'
 
-export type LanguageName = 'python' | 'javascript' | 'typescript' | 'tsx' | 'go' | 'rust' | 'java' | 'c-sharp'
+export type LanguageName = Extract<
+  GrammarLanguage,
+  'python' | 'javascript' | 'typescript' | 'tsx' | 'go' | 'rust' | 'java' | 'c-sharp'
+>
 
 /** `inside`: the first string of a body; `block`: one comment that opens with two asterisks; `lines`: a run of comments. */
 export type DocumentationForm = 'inside' | 'block' | 'lines'
@@ -113,29 +115,4 @@ export function languageOf(file: string): LanguageName | undefined {
   if (file.endsWith('.min.js')) return undefined
   const extension = path.extname(file)
   return (Object.keys(languages) as LanguageName[]).find((name) => languages[name].extensions.includes(extension))
-}
-
-let started: Promise<void> | undefined
-const parsers = new Map<LanguageName, Promise<Parser>>()
-
-async function makeParser(name: LanguageName): Promise<Parser> {
-  started ??= Parser.init()
-  await started
-  const wasm = path.join(path.dirname(require.resolve('@vscode/tree-sitter-wasm')), `tree-sitter-${name}.wasm`)
-  const parser = new Parser()
-  parser.setLanguage(await Language.load(await readFile(wasm)))
-  return parser
-}
-
-/** Parses a text and hands its root to `use`; the tree lives no longer than that call. */
-export async function withTree<Result>(name: LanguageName, text: string, use: (root: Node) => Result): Promise<Result> {
-  let parser = parsers.get(name)
-  if (parser === undefined) parsers.set(name, (parser = makeParser(name)))
-  const tree = (await parser).parse(text)
-  if (tree === null) throw new Error(`The ${name} parser gave no tree.`)
-  try {
-    return use(tree.rootNode)
-  } finally {
-    tree.delete()
-  }
 }

@@ -2,8 +2,9 @@
  * Takes the documentation out of a source text. Lines that held nothing else go, every other line stays as it was, and each
  * definition knows where it stands afterwards.
  */
+import { Grammars, type Warn } from '../../workspace/parser'
 import { findDocumentation, type Removal } from './documentation'
-import { languageOf, languages, withTree } from './languages'
+import { languageOf, languages } from './languages'
 import { questionOf } from './question-text'
 
 export interface StrippedDefinition {
@@ -63,23 +64,36 @@ function lineStarts(text: string): (index: number) => number {
     let high = starts.length - 1
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if (starts[middle]! <= index) low = middle
+      if ((starts[middle] ?? 0) <= index) low = middle
       else high = middle - 1
     }
     return low
   }
 }
 
-/** A file of a language without rules comes back as it is. With `keepDocumentation` only the definitions are of interest. */
+const grammars = new Grammars()
+
+/**
+ * A file of a language without rules comes back as it is, and so does one that cannot be parsed; `warn` then hears why. With
+ * `keepDocumentation` only the definitions are of interest.
+ */
 export async function stripFile(
   file: string,
   text: string,
-  options: { readonly keepDocumentation: boolean } = { keepDocumentation: false },
+  options: { readonly keepDocumentation?: boolean; readonly warn?: Warn } = {},
 ): Promise<StrippedFile> {
+  const { warn = () => undefined } = options
   const language = languageOf(file)
   if (language === undefined) return { text, definitions: [] }
-  const { definitions, removals } = await withTree(language, text, (root) => findDocumentation(root, language))
-  const stripped = cut(text, options.keepDocumentation ? [] : removals)
+  const found = await grammars.withTree(
+    language,
+    text,
+    ({ tree }) => findDocumentation(tree.rootNode, language),
+    (message) => warn(`${file}: asks nothing (${message})`),
+  )
+  if (found === null) return { text, definitions: [] }
+  const { definitions, removals } = found
+  const stripped = cut(text, options.keepDocumentation === true ? [] : removals)
   const lineOf = lineStarts(text)
   return {
     text: stripped.text,
@@ -95,8 +109,8 @@ export async function stripFile(
           ? questionOf(definition.documentation, language, languages[language].form, definition.name)
           : undefined
       const before = lineOf(definition.startIndex) - 1
-      const startLine = (before < 0 ? 0 : stripped.kept[before]!) + 1
-      const endLine = Math.max(startLine, stripped.kept[lineOf(Math.max(0, definition.endIndex - 1))]!)
+      const startLine = (before < 0 ? 0 : (stripped.kept[before] ?? 0)) + 1
+      const endLine = Math.max(startLine, stripped.kept[lineOf(Math.max(0, definition.endIndex - 1))] ?? 0)
       return { symbol: definition.symbol, role: definition.role, startLine, endLine, question }
     }),
   }
