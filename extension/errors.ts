@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'bad-model'
   | 'bad-architecture'
   | 'bad-profile'
+  | 'bad-corpus'
   | 'download'
   | 'engine-missing'
   | 'engine-died'
@@ -48,6 +49,18 @@ export const badArchitecture = (file: string, architecture: string, known: reado
 
 export const badProfile = (file: string, why: string) =>
   new LongreadError('bad-profile', `${file} cannot be used as a profile: ${why}.`)
+
+export const tooFewQuestions = (found: number, needed: number) =>
+  new LongreadError(
+    'bad-corpus',
+    `A calibration needs ${needed} documented functions, and ${found === 0 ? 'none was' : `only ${found} ${found === 1 ? 'was' : 'were'}`} found. Give folders whose functions have docstrings or doc comments, or more --tokens.`,
+  )
+
+export const nothingFound = () =>
+  new LongreadError(
+    'bad-corpus',
+    'None of the heads that were tried finds code: no profile came of it. Try more --layers.',
+  )
 
 export const engineMissing = (why: string) =>
   new LongreadError('engine-missing', `The engine could not be loaded: ${why}. Run "npm run build:native" again.`)

@@ -2,7 +2,7 @@
  * An answer: recall, reading list, generation as a stream, citations. When nothing in the memory fits the question, it says so
  * and the model is not asked.
  */
-import { cancellable, type GeneratedToken } from '../engine/addon'
+import { cancellable, type GeneratedToken, type Head, type ModelInfo } from '../engine/addon'
 import type { AskRequest, AskResult, Progress, RecalledUnit } from '../protocol/types'
 import type { Memory } from '../recall/memory'
 import { headsOf } from '../recall/profile'
@@ -61,7 +61,7 @@ export async function answer(
     { budget, closeness, least: leastUnits, most: mostUnits },
   )
   const prompt = buildPrompt(model, question, reading)
-  const watchHeads = headsOf(profile)
+  const watchHeads = profile.heads.length > 0 ? headsOf(profile) : middleHeads(model.info())
   const watched: WatchedToken[] = []
   const decoder = new TextDecoder()
   const meter = new ProgressMeter('prefill', 'tokens', tools.progress)
@@ -107,4 +107,9 @@ export async function answer(
     found: true,
     timings: timings(firstToken === 0 ? performance.now() : firstToken),
   }
+}
+
+/** What citations watch in a model without a profile: all heads of one layer, deep enough for copying what was read. */
+function middleHeads({ layers, heads }: ModelInfo): Head[] {
+  return Array.from({ length: heads }, (_, head) => ({ layer: Math.floor(layers / 2), head }))
 }

@@ -13,6 +13,7 @@ export interface CommonFlags {
   readonly store: boolean
   readonly weights: 'fast' | 'file'
   readonly breadcrumbs: boolean
+  readonly calibrate?: boolean
   readonly profile?: string
   readonly json?: boolean
 }
@@ -50,8 +51,15 @@ export function commonOptions(command: Command): Command {
     .option('--json', 'one JSON object a line on stdout, progress on stderr')
 }
 
+/** For the commands that read a folder. */
+export const withoutProfileOption = (command: Command): Command =>
+  command.option(
+    '--no-calibrate',
+    'for a model without a profile: find by words, do not calibrate it on this folder first',
+  )
+
 export function recallOptions(command: Command, top: number): Command {
-  return commonOptions(command)
+  return withoutProfileOption(commonOptions(command))
     .option('--top <n>', 'how many units and files to give', wholeNumber('--top', 1), top)
     .addOption(new Option('--signals <which>', 'what ranks').choices(['attention', 'lexical', 'all']).default('all'))
     .option('--no-rerank', 'do not read the best units again to rank them')
@@ -71,6 +79,7 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
     threads: flags.threads,
     memory: flags.store ? path.resolve(flags.memory ?? path.join(cacheFolder(), 'memory')) : null,
     breadcrumbs: flags.breadcrumbs,
+    calibrate: flags.calibrate === false ? 'never' : 'first',
   }
 }
 

@@ -14,6 +14,7 @@ const phases: Readonly<Record<Phase, string>> = {
   prefill: 'Reading what was found',
   answer: 'Answering',
   download: 'Downloading',
+  calibrate: 'Calibrating',
 }
 
 /** Control characters, and marks that reverse the direction of text, as visible escapes. */
@@ -60,7 +61,7 @@ export class ProgressView {
   private tell(progress: Progress): void {
     const now = Date.now()
     if (progress.phase === this.phase && now - this.toldAt < 5000) return
-    if (progress.phase !== 'read' && progress.phase !== 'download') return
+    if (progress.phase !== 'read' && progress.phase !== 'download' && progress.phase !== 'calibrate') return
     this.phase = progress.phase
     this.toldAt = now
     this.stream.write(`${describe(progress)}\n`)

@@ -24,14 +24,14 @@ export interface SkippedFile {
   readonly reason: string
 }
 
-export type Phase = 'discover' | 'load' | 'read' | 'recall' | 'rerank' | 'prefill' | 'answer' | 'download'
+export type Phase = 'discover' | 'load' | 'read' | 'recall' | 'rerank' | 'prefill' | 'answer' | 'download' | 'calibrate'
 
 /** Progress of a phase. `total` is 0 while it is not known; `rate` is `unit`s per second. */
 export interface Progress {
   readonly phase: Phase
   readonly done: number
   readonly total: number
-  readonly unit: 'files' | 'tokens' | 'bytes' | 'units'
+  readonly unit: 'files' | 'tokens' | 'bytes' | 'units' | 'questions'
   readonly rate: number
   readonly etaSeconds?: number
   readonly detail?: string
@@ -57,6 +57,11 @@ export interface StreamRequest extends EngineOptions, StoreOptions {
   readonly root: string
   /** Breadcrumb lines before each unit while reading. Part of the key of what is stored. */
   readonly breadcrumbs: boolean
+  /**
+   * What is done for a model without a profile: it is calibrated on the workspace's documented functions before reading (`first`),
+   * or beside the calls that follow, which words alone serve until then (`background`, the default), or not at all.
+   */
+  readonly calibrate?: 'first' | 'background' | 'never'
 }
 
 export interface StreamResult {
@@ -153,4 +158,60 @@ export interface AskResult {
     readonly answer: number
     readonly total: number
   }
+}
+
+export interface CalibrateRequest extends EngineOptions, StoreOptions {
+  readonly roots: readonly string[]
+  /** Read of each root at most. */
+  readonly tokens: number
+  /** Asked of each root at most. */
+  readonly questions: number
+  readonly seed: number
+  /** Layers whose heads are tried; 0: as many as are likely of use. */
+  readonly layers: number
+  /** Heads that are kept at most. */
+  readonly heads: number
+  /** Distances to choose among; the first stays unless another is clearly better. */
+  readonly distances: readonly number[]
+  /** What the profile says it was made by. */
+  readonly command: string
+  /** Whether the profile is kept as the model's own, from now on. */
+  readonly keep: boolean
+}
+
+export interface CalibrateResult {
+  /** The profile as JSON. */
+  readonly profile: string
+  /** Where it is kept as the model's own, or null. */
+  readonly kept: string | null
+  readonly heads: number
+  readonly distance: number
+  readonly bank: number
+  readonly figures: CalibrationFigures
+}
+
+/** Unit MRR of attention alone, unless it says otherwise; `heldOut` is asked of heads that were fitted without the question. */
+export interface CalibrationFigures {
+  readonly distances: readonly { readonly distance: number; readonly heldOut: number }[]
+  readonly banks: readonly { readonly questions: number; readonly heldOut: number }[]
+  readonly repositories: readonly {
+    readonly name: string
+    readonly files: number
+    readonly tokens: number
+    readonly units: number
+    readonly questions: number
+    readonly fitted: number
+    readonly heldOut: number
+    /** By words alone. */
+    readonly words: number
+  }[]
+  /** Over repositories, each counting once; `both` is held out, with words added. */
+  readonly mean: {
+    readonly fitted: number
+    readonly heldOut: number
+    readonly words: number
+    readonly both: number
+  }
+  /** Of keys in memory. */
+  readonly bytesPerToken: number
 }

@@ -9,7 +9,7 @@ import type { Profile } from './profile'
 /** Keeps a unit to which every reference question gives the same mass from being blown up. */
 const leastDeviation = 0.05
 /** Mass of a unit without tokens. */
-const noMass = -30
+export const noMass = -30
 
 /** Subtracts the mean and divides by the deviation, in place; all zeros where there is no deviation. */
 export function standardise(values: Float32Array): Float32Array {
@@ -29,24 +29,30 @@ export function spread(values: Float32Array, from = 0, count = values.length): {
 }
 
 /**
- * A z-score for each unit. `weights` are the tokens' (they sum to 1); the store's heads are the profile's, in its order.
+ * What one head gives each unit: the mean over the question's tokens of the log mass, standardised for every unit against the
+ * bank and then over all units. `weights` are the tokens' (they sum to 1); `row` [unit] is written and given back.
  */
+export function headScores(scores: Scores, head: number, weights: Float32Array, row: Float32Array): Float32Array {
+  const units = row.length
+  row.fill(0)
+  weights.forEach((weight, token) => {
+    const at = (head * weights.length + token) * units
+    for (let u = 0; u < units; u++) row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
+  })
+  const bank = head * units
+  for (let u = 0; u < units; u++) {
+    const deviation = (scores.bankDeviation[bank + u] ?? 0) + leastDeviation
+    row[u] = ((row[u] ?? 0) - (scores.bankMean[bank + u] ?? 0)) / deviation
+  }
+  return standardise(row)
+}
+
+/** A z-score for each unit; the store's heads are the profile's, in its order. */
 export function attentionScores(profile: Profile, scores: Scores, weights: Float32Array, units: number): Float32Array {
   const total = new Float32Array(units)
   const row = new Float32Array(units)
   profile.heads.forEach(({ weight: headWeight }, head) => {
-    row.fill(0)
-    weights.forEach((weight, token) => {
-      const at = (head * weights.length + token) * units
-      for (let u = 0; u < units; u++)
-        row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
-    })
-    const bank = head * units
-    for (let u = 0; u < units; u++) {
-      const deviation = (scores.bankDeviation[bank + u] ?? 0) + leastDeviation
-      row[u] = ((row[u] ?? 0) - (scores.bankMean[bank + u] ?? 0)) / deviation
-    }
-    standardise(row)
+    headScores(scores, head, weights, row)
     for (let u = 0; u < units; u++) total[u] = (total[u] ?? 0) + headWeight * (row[u] ?? 0)
   })
   return standardise(total)

@@ -47,6 +47,8 @@ interface Listeners {
   readonly onHeard: (milliseconds: number) => void
 }
 
+const unheard: Listeners = { onTokens: () => undefined, onHeard: () => undefined }
+
 /** What a segment says of itself beside keys. */
 interface Metadata {
   readonly units: readonly Unit[]
@@ -163,15 +165,19 @@ export class Memory {
     this.lexical.put(file, references, texts)
   }
 
-  private async readFile(
+  /** Holds a file with this text, whatever stands on disk: from its segment, or read now. */
+  async readFile(
     file: string,
     text: string,
     options: ReadOptions,
-    { onTokens, onHeard }: Listeners,
+    { onTokens, onHeard }: Listeners = unheard,
   ): Promise<{ reused: boolean; tokens: number }> {
     const hash = this.hash(file, text, options.breadcrumbs)
+    const { addon, model, profile } = this.loaded
+    const words = profile.heads.length === 0
     if (this.held.get(file)?.hash === hash) return { reused: true, tokens: 0 }
-    const segment = options.folder === null ? null : path.join(options.folder, hash.slice(0, 2), `${hash}.segment`)
+    const segment =
+      options.folder === null || words ? null : path.join(options.folder, hash.slice(0, 2), `${hash}.segment`)
     if (segment !== null) {
       const metadata = await this.load(file, segment, options)
       if (metadata) {
@@ -179,11 +185,15 @@ export class Memory {
         return { reused: true, tokens: 0 }
       }
     }
-    const { addon, model, profile } = this.loaded
     const units = await cutUnits(file, text, { warn: options.log })
     const texts = unitTexts(text, units)
+    if (words) {
+      // Without recall heads there are no keys to keep: words alone find what is held.
+      this.hold(file, hash, { units, tokens: 0 }, texts)
+      return { reused: false, tokens: 0 }
+    }
     const episode = layOut(model, file, units, texts, options.breadcrumbs)
-    const bank = this.bank ?? (await this.hear(options, onHeard))
+    const bank = profile.bank.length === 0 ? undefined : (this.bank ?? (await this.hear(options, onHeard)))
     const read = await cancellable(addon, options.signal, (cancel) =>
       model.read(
         {
@@ -193,7 +203,7 @@ export class Memory {
           window: profile.window,
           sinks: profile.sinks,
           keyFormat: profile.keyFormat,
-          bank,
+          ...(bank ? { bank } : {}),
         },
         cancel,
         (tokens) => onTokens(tokens, episode.tokens.length),

@@ -12,7 +12,8 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Head, KeyFormat, ModelInfo } from '../engine/addon'
-import { badProfile, LongreadError } from '../errors'
+import { badProfile } from '../errors'
+import type { CalibrationFigures } from '../protocol/types'
 import smollm2 from './profiles/smollm2-135m.json'
 
 export interface RecallHead extends Head {
@@ -42,8 +43,18 @@ export interface Profile {
   readonly bank: readonly string[]
   /** How much the lexical head's z-score counts beside that of attention. */
   readonly lexicalWeight: number
+  /** What made it: the command, its seed and corpus, and the figures it gave. Nothing depends on it. */
+  readonly made?: Calibrated
   /** How much the likelihood of the question counts, for the units that are read again. */
   readonly rerankWeight: number
+}
+
+export interface Calibrated {
+  readonly command: string
+  /** Budget of tokens for each repository. */
+  readonly tokens: number
+  readonly seed: number
+  readonly figures: CalibrationFigures
 }
 
 /** The query heads of a profile without their weights: what a store keeps keys for. */
@@ -58,17 +69,24 @@ export function profileKey(profile: Profile): string {
 
 const shipped: readonly Profile[] = [smollm2 as Profile]
 
-/** The profile that ships for a model of this shape. Throws bad-model where there is none. */
-export function profileFor(info: ModelInfo, profiles: readonly Profile[] = shipped): Profile {
+/** What calibrations start from: its prompt, window, key format and reference questions are no model's own. */
+export const defaultProfile: Profile = smollm2 as Profile
+
+/** The profile that ships for a model of this shape, if one does. */
+export function profileFor(info: ModelInfo, profiles: readonly Profile[] = shipped): Profile | undefined {
   const fits = ({ shape }: Profile) =>
     shape.layers === info.layers && shape.heads === info.heads && shape.embedding === info.embedding
-  const profile = profiles.find(fits)
-  if (profile) return profile
-  throw new LongreadError(
-    'bad-model',
-    `There is no profile for ${info.name || info.architecture} (${info.layers} layers of ${info.heads} heads) yet: nobody has measured which of its heads find code. Use smollm2-135m.`,
-  )
+  return profiles.find(fits)
 }
+
+/** Nobody knows which heads of this model find code: words find it, and reading again. */
+export const wordsOnly = ({ layers, heads, embedding }: ModelInfo): Profile => ({
+  ...defaultProfile,
+  name: 'words only',
+  shape: { layers, heads, embedding },
+  heads: [],
+  bank: [],
+})
 
 /** A profile of one's own from disk. Throws bad-profile with what is wrong with it. */
 export async function readProfile(file: string, info: ModelInfo): Promise<Profile> {

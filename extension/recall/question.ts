@@ -28,7 +28,10 @@ export async function hear(loaded: LoadedModel, question: string, signal?: Abort
   const between = model.tokenize(profile.prompt.between, true)
   if (own.length > mostTokens) throw tooLong('The question', own.length, mostTokens)
   if (own.length === 0) throw new LongreadError('usage', 'The question is empty.')
-  const prompt = Int32Array.from([...before, ...own, ...between, ...own])
+  const { beginToken } = model.info()
+  // Keys were read after it; a prompt that writes its own is not given a second one.
+  const begin = beginToken >= 0 && before[0] !== beginToken ? [beginToken] : []
+  const prompt = Int32Array.from([...begin, ...before, ...own, ...between, ...own])
   const heads: readonly Head[] = headsOf(profile)
   const queries = await cancellable(addon, signal, (cancel) =>
     model.queries(prompt, prompt.length - own.length, heads, profile.distance, cancel),

@@ -47,7 +47,9 @@ export async function recall(
 
   let attention: Float32Array | undefined
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
-  if (options.signals !== 'lexical') {
+  // Without recall heads (profile.ts, wordsOnly) there are words.
+  const silent = profile.heads.length === 0
+  if (options.signals !== 'lexical' && !silent) {
     const heard = await hear(loaded, question, tools.signal)
     const scores = await cancellable(loaded.addon, tools.signal, (cancel) =>
       memory.store.score(files, heard.queries, heard.tokens, loaded.threads, cancel),
@@ -57,7 +59,7 @@ export async function recall(
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
   }
-  const words = options.signals === 'attention' ? undefined : standardise(lexical.score(files, question))
+  const words = options.signals === 'attention' && !silent ? undefined : standardise(lexical.score(files, question))
   const total = combined(memory, question, attention, words)
   const ranking: Candidate[] = Array.from(total, (score, index) => ({ index, score }))
   ranking.sort((a, b) => b.score - a.score)

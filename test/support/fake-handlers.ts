@@ -109,6 +109,10 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       const timings = { stream: 0, recall: 0, firstToken: 0, answer: 0, total: tokens }
       return { answer: 'Hello world', citations: [], reading: [], found: true, timings }
     },
+    async calibrate() {
+      await delay(1)
+      throw badModel('m.gguf', 'there is none')
+    },
     async dispose() {
       await delay(1)
     },

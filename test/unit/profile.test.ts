@@ -11,7 +11,7 @@ const info = { layers: 30, heads: 9, keyHeads: 3, embedding: 576, trainedContext
 
 describe('a profile', () => {
   const folder = temporaryFolder()
-  const shipped = profileFor(info)
+  const shipped = profileFor(info)!
   const written = (profile: unknown): string => {
     const file = join(folder, 'profile.json')
     writeFileSync(file, typeof profile === 'string' ? profile : JSON.stringify(profile))

@@ -34,18 +34,27 @@ export function randomFrom(seed: number): () => number {
   }
 }
 
-/** A sample without repetition, in the order of the population. */
-export function sample<Item>(population: readonly Item[], limit: number, seed: number): Item[] {
+/** All of the population in an order that the seed gives. */
+export function shuffled<Item>(population: readonly Item[], seed: number): Item[] {
   const random = randomFrom(seed)
-  const order = population.map((_, index) => index)
+  const order = [...population]
   for (let last = order.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1))
-    ;[order[last], order[other]] = [order[other] ?? 0, order[last] ?? 0]
+    ;[order[last], order[other]] = [order[other] as Item, order[last] as Item]
   }
-  const chosen = order.slice(0, limit).toSorted((a, b) => a - b)
+  return order
+}
+
+/** A sample without repetition, in the order of the population. */
+export function sample<Item>(population: readonly Item[], limit: number, seed: number): Item[] {
+  const places = population.map((_, index) => index)
+  const chosen = shuffled(places, seed)
+    .slice(0, limit)
+    .toSorted((a, b) => a - b)
   return chosen.map((index) => population[index] as Item)
 }
 
+/** Questions that differ only in case and marks are one. */
 export const normalised = (question: string): string =>
   question
     .toLowerCase()

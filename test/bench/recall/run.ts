@@ -3,6 +3,7 @@
  *
  *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
  *     [--limit N] [--profile FILE] [--together] [--format text|markdown|json] [--svg FILE]
+ *   longread bench recall --calibrate [NAME|SPLIT|DIR …] --out FILE   (calibrate.ts)
  *
  * --together measures the repositories of each SPLIT as one workspace.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
@@ -135,6 +136,7 @@ export function chartOf(measured: readonly Measured[], title: string): string {
 }
 
 export async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--calibrate')) return (await import('./calibrate.js')).main(args)
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

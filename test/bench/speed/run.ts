@@ -211,6 +211,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const options = { path: model, weights: 'fast', threads, libraries: librariesFolder() } as const
   const native = await addon.loadModel(options, cancel, () => undefined)
   const profile = profileFor(native.info())
+  if (profile === undefined) throw new Error('The model in use has no profile: choose one that has.')
   const loaded: LoadedModel = { addon, model: native, profile, threads, fingerprint: `${fingerprint(model)}-fast` }
   const { quick } = values
   const run: Run = { reader: new Reader(loaded, cancel), model, threads, quick, rounds: quick ? 1 : 3 }
