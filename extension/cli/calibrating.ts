@@ -45,7 +45,7 @@ export function addCalibrating(program: Command): void {
   calibrateOptions(program.command('calibrate <dir...>'))
     .summary('find out which heads of a model find code')
     .description(
-      'Makes a profile for a model from the documented functions of folders: their documentation asks, the functions are the answers.\nA model without a profile needs this once; a folder that it reads first serves for it by itself.',
+      'Makes a profile for a model from the documented functions of folders: their documentation asks, the functions are the answers.\nA model without a profile needs this once; the folder that it reads first serves for it by itself. What is read is kept, so a second calibration only asks.',
     )
     .addHelpText(
       'after',

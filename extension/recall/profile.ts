@@ -1,6 +1,6 @@
 /**
  * A profile: which heads of a model find code, how much each counts, and what they are standardised against. The default
- * model's ships in profiles/; `--profile FILE` takes another.
+ * model's ships in profiles/; `longread calibrate` makes one for any other, and `--profile FILE` takes it.
  *
  * That one was fitted on the nine repositories of the corpus's calibration part (softmax loss over units, weights not negative, L1),
  * and chosen among its kind on the seven of the development part, by a prototype of the same formulas. Unit MRR of attention

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RecallResult } from '../../extension/protocol/types'
+import { EngineClient } from '../../extension/engine/client'
+import type { RecallRequest, RecallResult } from '../../extension/protocol/types'
 import type { Profile } from '../../extension/recall/profile'
 import { longread, start } from '../support/command'
 import { findingModel } from '../support/finding-model'
@@ -80,6 +81,31 @@ describe('a calibration', function () {
     assert.equal(second.status, 0, second.stderr)
     assert.ok(!second.stderr.includes('"notice"'), second.stderr)
     assert.deepEqual((JSON.parse(second.stdout) as RecallResult).units, units)
+  })
+
+  it('goes on beside the calls of a session, which words serve until it is done', async () => {
+    const told: string[] = []
+    const client = new EngineClient({ onLog: (level, message) => void (level === 'warn' && told.push(message)) })
+    const memory = join(folder, 'session')
+    const request: RecallRequest = {
+      ...{ root: repository, model, weights: 'fast', device: 'cpu', profile: null, threads: 1, memory },
+      ...{ breadcrumbs: true, top: 3, signals: 'attention', rerank: false, rarity: true },
+      questions: [`Which line is ${sign(21).repeat(4)}?`],
+    }
+    const units = async () => (await client.call('recall', request))[0]!.units
+    try {
+      const served = await units()
+      assert.equal(served[0]!.signals.attention, undefined)
+      assert.match(told.join('\n'), /^There is no profile for Tiny.*words alone/)
+      const calls = [served]
+      while (calls.at(-1)![0]!.signals.attention === undefined) calls.push(await units())
+      assert.equal(told.length, 2, told.join('\n'))
+      assert.match(told[1]!, /^Calibrated on 40 documented functions.*unit MRR/)
+      assert.deepEqual(best(profileIn(memory)), [0, 0])
+      assert.match(calls.at(-1)![0]!.symbol, /\bgive_21\b/)
+    } finally {
+      await client.dispose()
+    }
   })
 
   it('that has too little to go by leaves the model to words, and says so', async () => {

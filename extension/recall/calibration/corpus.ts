@@ -5,6 +5,7 @@
 import * as path from 'node:path'
 import { cancelled } from '../../errors'
 import { discover, readSource } from '../../workspace/discovery'
+import { isGrammarLanguage, language } from '../../workspace/languages'
 import { languageOf } from './languages'
 import { sample, shuffled, stripAndAsk, unambiguous, type LabelledQuestion } from './questions'
 
@@ -44,6 +45,8 @@ export async function chooseCorpus(root: string, options: CorpusOptions): Promis
   for (const { file, wanted } of shuffled(found.files, options.seed).slice(0, mostLookedAt)) {
     if (options.signal.aborted) throw cancelled()
     if (total >= options.tokens * enough) break
+    // Licences and lock files are told from code by anything.
+    if (!isGrammarLanguage(language(file))) continue
     // Code that asks nothing takes no more than half: a small budget is for questions.
     const enoughSilent = silent > total / 2
     if (enoughSilent && languageOf(file) === undefined) continue
