@@ -50,6 +50,12 @@ export const badArchitecture = (file: string, architecture: string, known: reado
 export const badProfile = (file: string, why: string) =>
   new LongreadError('bad-profile', `${file} cannot be used as a profile: ${why}.`)
 
+export const noProfile = () =>
+  new LongreadError(
+    'bad-profile',
+    'The model has no profile, so attention alone cannot rank. Leave --signals out, or run "longread calibrate" on folders with documented functions.',
+  )
+
 export const tooFewQuestions = (found: number, needed: number) =>
   new LongreadError(
     'bad-corpus',

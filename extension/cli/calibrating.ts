@@ -6,7 +6,7 @@ import { diskFailure, LongreadError } from '../errors'
 import type { CalibrateRequest, CalibrateResult } from '../protocol/types'
 import { commonOptions, streamRequest, wholeNumber, type CommonFlags } from './options'
 import { withSession } from './session'
-import { bytes, oneLine } from './terminal'
+import { oneLine } from './terminal'
 
 export interface CalibrateFlags extends CommonFlags {
   readonly out?: string
@@ -116,7 +116,7 @@ function print({ figures, heads, distance, bank, kept }: CalibrateResult, out: s
   const compared = (name: string, values: readonly (readonly [number, number])[]) =>
     values.length > 1 ? ` (held out ${values.map(([what, mrr]) => `${what}: ${share(mrr)}`).join(', ')} ${name})` : ''
   lines.push(
-    `\n${heads} heads, ${bytes(figures.bytesPerToken)} a token.\n`,
+    `\n${heads} heads, ${figures.bytesPerToken.toLocaleString('en-US')} bytes a token.\n`,
     `Distance ${distance}${compared(
       'by some of the questions',
       figures.distances.map((one) => [one.distance, one.heldOut]),

@@ -5,15 +5,15 @@
 import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { cancellable } from '../engine/addon'
+import { noProfile } from '../errors'
 import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
-import { withEvidence } from './evidence'
 import type { Memory } from './memory'
 import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
-import { penalties } from './standing'
+import { joined } from './signals'
 
 /** Units that are read again. */
 const rerankUnits = 32
@@ -49,6 +49,7 @@ export async function recall(
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
   // Without recall heads (profile.ts, wordsOnly) there are words.
   const silent = profile.heads.length === 0
+  if (silent && options.signals === 'attention') throw noProfile()
   if (options.signals !== 'lexical' && !silent) {
     const heard = await hear(loaded, question, tools.signal)
     const scores = await cancellable(loaded.addon, tools.signal, (cancel) =>
@@ -59,8 +60,11 @@ export async function recall(
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
   }
-  const words = options.signals === 'attention' && !silent ? undefined : standardise(lexical.score(files, question))
-  const total = combined(memory, question, attention, words)
+  const words = options.signals === 'attention' ? undefined : standardise(lexical.score(files, question))
+  const total =
+    options.signals === 'all'
+      ? joined(memory, question, { attention, words })
+      : (attention ?? words ?? new Float32Array())
   const ranking: Candidate[] = Array.from(total, (score, index) => ({ index, score }))
   ranking.sort((a, b) => b.score - a.score)
   if (options.rerank) await rerank(memory, question, units, ranking, tools)
@@ -81,24 +85,6 @@ export async function recall(
     }
   })
   return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
-}
-
-/** One z-score a unit. Two signals are joined with what units stand for and what is around them; one alone is left as it is. */
-function combined(memory: Memory, question: string, attention?: Float32Array, words?: Float32Array): Float32Array {
-  if (!attention || !words) return standardise(Float32Array.from(attention ?? words ?? []))
-  const units = memory.units()
-  const files = memory.files()
-  const plain = attention.map((score, u) => score + memory.loaded.profile.lexicalWeight * (words[u] ?? 0))
-  const lost = penalties(units, question)
-  const fileOf = new Uint32Array(units.length)
-  let at = 0
-  files.forEach((file, number) => {
-    const end = at + memory.unitsOf(file).length
-    fileOf.fill(number, at, end)
-    at = end
-  })
-  const scores = plain.map((score, u) => score - (lost[u] ?? 0))
-  return withEvidence(scores, plain, memory.lexical.uses.uses(files), fileOf)
 }
 
 /** Reads the best units again and sorts them by what both say. */

@@ -89,7 +89,7 @@ describe('a calibration', function () {
     const memory = join(folder, 'session')
     const request: RecallRequest = {
       ...{ root: repository, model, weights: 'fast', device: 'cpu', profile: null, threads: 1, memory },
-      ...{ breadcrumbs: true, top: 3, signals: 'attention', rerank: false, rarity: true },
+      ...{ breadcrumbs: true, top: 3, signals: 'all', rerank: false, rarity: true },
       questions: [`Which line is ${sign(21).repeat(4)}?`],
     }
     const units = async () => (await client.call('recall', request))[0]!.units
@@ -119,6 +119,12 @@ describe('a calibration', function () {
     assert.match(units[0]!.symbol, /\bgive_1\b/)
     assert.equal(units[0]!.signals.attention, undefined)
     assert.ok(!existsSync(join(memory, 'profiles')))
+    const attention = await longread(
+      ...['recall', bare, 'Where is give_1 defined?', '--signals', 'attention', '--no-calibrate'],
+      ...['--model', model, '--memory', memory],
+    )
+    assert.equal(attention.status, 1)
+    assert.match(attention.stderr, /has no profile[^\n]*longread calibrate[^\n]*\[bad-profile\]\n$/)
 
     const failed = await longread('calibrate', bare, '--model', model, '--memory', memory)
     assert.equal(failed.status, 1)

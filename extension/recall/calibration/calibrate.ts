@@ -7,19 +7,18 @@
  * were held out, and neither leaves what serves the default model for a gain within the noise.
  */
 import { cancelled, nothingFound, tooFewQuestions } from '../../errors'
-import type { CalibrationFigures, Progress } from '../../protocol/types'
-import { Memory, type LoadedModel } from '../memory'
+import type { CalibrationFigures } from '../../protocol/types'
+import type { LoadedModel } from '../memory'
 import type { Profile, RecallHead } from '../profile'
-import { ProgressMeter } from '../progress'
+import { Asking, unlike, type AskingOptions, type Pass } from './asking'
 import type { Corpus } from './corpus'
-import { Asker, bytesPerToken, HeardQuestions, wideProfile, type Step } from './features'
+import { bytesPerToken, wideProfile } from './features'
+import { figuresOf } from './figures'
 import { fitHeads, type FitOptions } from './fit'
-import { bestBeyond, fittedRanks, heldOut, lexicalWeights, mean, wordRanks, type AskedExample } from './held-out'
-import { normalised, sample } from './questions'
+import { bestBeyond, fittedRanks, heldOut, lexicalWeights, wordRanks, type AskedExample } from './held-out'
+import { sample } from './questions'
 
-export interface CalibrationOptions {
-  readonly corpora: readonly Corpus[]
-  readonly seed: number
+export interface CalibrationOptions extends Omit<AskingOptions, 'wide'> {
   /** Layers whose heads are tried; 0: as many as are likely of use. */
   readonly layers: number
   /** Heads that are kept at most. */
@@ -30,12 +29,6 @@ export interface CalibrationOptions {
   readonly base: Profile
   /** What made it, for the profile. */
   readonly made: { readonly command: string; readonly tokens: number }
-  /** Where segments of the wide profile are kept. */
-  readonly folder: string
-  readonly signal: AbortSignal
-  readonly progress: (progress: Progress) => void
-  readonly log: (message: string) => void
-  readonly step: Step
 }
 
 /** Fewer questions than this fit their own noise. */
@@ -61,207 +54,79 @@ export async function calibrate(
   const corpora = options.corpora.filter(({ questions }) => questions.length > 0)
   const asked = corpora.reduce((sum, { questions }) => sum + questions.length, 0)
   if (asked < leastQuestions) throw tooFewQuestions(asked, leastQuestions)
-  return new Calibration(loaded, corpora, options).run()
-}
-
-class Calibration {
-  private readonly wide: Profile
-  private readonly fit: FitOptions
-  private meter: ProgressMeter
-  private done = 0
-  private work = 0
-
-  constructor(
-    private readonly loaded: Omit<LoadedModel, 'profile'>,
-    private readonly corpora: readonly Corpus[],
-    private readonly options: CalibrationOptions,
-  ) {
-    this.wide = wideProfile(loaded.model, options.base, options.layers)
-    this.fit = { seed: options.seed, keep: options.heads, units: unitsPerQuestion }
-    this.meter = this.newMeter()
-  }
-
-  async run(): Promise<{ profile: Profile; figures: CalibrationFigures }> {
-    const { base, seed } = this.options
-    await this.read()
-    const general = base.bank.slice(0, generalQuestions)
-    const pool = this.corpora.flatMap(({ questions }) => {
-      const fit = questions.filter(({ question }) => /^(\S+\s+){5,24}\S+$/.test(question.trim()))
-      return sample(fit, bankOfEach, seed).map(({ question }) => question)
-    })
-    const rest = unlike([...base.bank.slice(generalQuestions), ...pool], general)
-    const distances = this.options.distances.filter((distance) => distance <= this.loaded.model.info().trainedContext)
-    if (distances.length === 0) distances.push(this.wide.distance)
-    this.expect(distances.length, general.length, rest.length)
-    this.meter = this.newMeter()
-
-    const tried: { distance: number; heldOut: number }[] = []
-    if (distances.length > 1)
-      for (const distance of distances) {
-        const [groups = []] = await this.ask(distance, [general], probes)
-        tried.push({ distance, heldOut: (await this.heldOut(groups)).mean })
-      }
-    const chosen = bestBeyond(
-      tried.map((one) => one.heldOut),
-      distanceMargin,
-    )
-    const distance = distances[chosen] ?? this.wide.distance
-
-    const byBank = await this.ask(distance, [general, rest], Infinity)
-    const held = []
-    for (const groups of byBank) held.push(await this.heldOut(groups))
-    const bankAt = bestBeyond(
-      held.map((one) => one.mean),
-      bankMargin,
-    )
-    const groups = byBank[bankAt] ?? []
-    const honest = held[bankAt] ?? { groups: [], mean: 0, withWords: [] }
-    const weights = await fitHeads(
-      groups.map((group) => group.map(({ example }) => example)),
-      this.wide.heads.length,
-      this.fit,
-      this.pause,
-    )
-    const heads = headsBy(weights, this.wide)
-    if (heads.length === 0) throw nothingFound()
-    const wordsAt = bestBeyond(honest.withWords, wordsMargin)
-    const info = this.loaded.model.info()
-    const bank = bankAt === 0 ? general : [...general, ...rest]
-    const fitted = fittedRanks(groups, weights)
-    const words = wordRanks(groups)
-    const figures: CalibrationFigures = {
-      distances: tried.map((one) => ({ ...one, heldOut: rounded(one.heldOut) })),
-      banks: held.map((one, i) => ({
-        questions: i === 0 ? general.length : general.length + rest.length,
-        heldOut: rounded(one.mean),
-      })),
-      repositories: this.corpora.map(({ name, files, tokens }, i) => ({
-        name,
-        files: files.length,
-        tokens,
-        units: groups[i]?.[0]?.words.length ?? 0,
-        questions: groups[i]?.length ?? 0,
-        fitted: rounded(fitted[i] ?? 0),
-        heldOut: rounded(honest.groups[i] ?? 0),
-        words: rounded(words[i] ?? 0),
-      })),
-      mean: {
-        fitted: rounded(mean(fitted)),
-        heldOut: rounded(honest.mean),
-        words: rounded(mean(words)),
-        both: rounded(honest.withWords[wordsAt] ?? 0),
-      },
-      bytesPerToken: bytesPerToken(info, { heads, keyFormat: this.wide.keyFormat }),
-    }
-    const { name } = info
-    const profile: Profile = {
-      ...this.wide,
-      name: name === '' ? info.architecture : name,
-      made: { ...this.options.made, seed, figures },
-      heads,
-      distance,
-      bank,
-      lexicalWeight: lexicalWeights[wordsAt] ?? base.lexicalWeight,
-    }
-    return { profile, figures }
-  }
-
-  private async read(): Promise<void> {
-    const meter = new ProgressMeter('read', 'tokens', this.options.progress)
-    const total = this.corpora.reduce((sum, { tokens }) => sum + tokens, 0)
-    let kept = 0
-    let read = 0
-    for (const corpus of this.corpora)
-      await this.open(corpus, (tokens, reused, ended, file) => {
-        // What is kept from before says nothing about how fast the rest will go.
-        meter.report(read + (reused ? 0 : tokens), total - kept - (reused ? tokens : 0), `${corpus.name}: ${file}`)
-        if (!ended) return
-        if (reused) kept += tokens
-        else read += tokens
-      })
-  }
-
-  private async open(
-    corpus: Corpus,
-    onTokens: (tokens: number, reused: boolean, ended: boolean, file: string) => void = () => undefined,
-  ): Promise<Memory> {
-    const { folder, progress, log } = this.options
-    const memory = new Memory(corpus.root, { ...this.loaded, profile: this.wide })
-    for (const { file, text, tokens } of corpus.files) {
-      const { reused } = await this.options.step((signal) =>
-        memory.readFile(
-          file,
-          text,
-          { breadcrumbs: true, folder, signal, progress, log },
-          { onTokens: (now) => onTokens(now, false, false, file), onHeard: () => undefined },
-        ),
-      )
-      onTokens(tokens, reused, true, file)
-    }
-    return memory
-  }
-
-  /** For each of the banks, given as what it adds to the one before: the examples of every repository. */
-  private async ask(
-    distance: number,
-    banks: readonly (readonly string[])[],
-    most: number,
-  ): Promise<AskedExample[][][]> {
-    const result = banks.map((): AskedExample[][] => [])
-    const heard = new HeardQuestions()
-    const loaded = { ...this.loaded, profile: { ...this.wide, distance } }
-    for (const corpus of this.corpora) {
-      const memory = await this.open(corpus)
-      const asker = new Asker(memory, loaded, this.options.step, heard)
-      // A question that this repository is asked would be standardised against itself.
-      const statistics = await asker.banks(
-        banks.map((questions) => unlike(questions, corpus.own)),
-        this.asked,
-      )
-      for (const groups of result) groups.push([])
-      for (const question of sample(corpus.questions, most, this.options.seed)) {
-        const example = await asker.example(question, statistics)
-        this.asked()
-        example?.byBank.forEach((one, i) => result[i]?.at(-1)?.push({ example: one, words: example.words }))
-      }
-    }
-    return result
-  }
-
-  private heldOut(groups: readonly (readonly AskedExample[])[]) {
-    return heldOut(groups, this.wide.heads.length, this.fit, this.pause)
-  }
-
-  private newMeter(): ProgressMeter {
-    return new ProgressMeter('calibrate', 'questions', this.options.progress)
-  }
-
-  private expect(distances: number, general: number, rest: number): void {
-    for (const { questions } of this.corpora) {
-      if (distances > 1) this.work += distances * (general + Math.min(probes, questions.length))
-      this.work += general + rest + questions.length
-    }
-  }
-
-  private readonly asked = () => this.meter.report(++this.done, this.work)
-
-  /** Lets the process hear what others want of it. */
-  private readonly pause = async (): Promise<void> => {
+  const { base, seed, signal } = options
+  const info = loaded.model.info()
+  const wide = wideProfile(loaded.model, base, options.layers)
+  const fit: FitOptions = { seed, keep: options.heads, units: unitsPerQuestion }
+  const pause = async (): Promise<void> => {
+    // Lets the process hear what others want of it.
     await new Promise((resolve) => setImmediate(resolve))
-    if (this.options.signal.aborted) throw cancelled()
+    if (signal.aborted) throw cancelled()
   }
+  const honestly = (groups: readonly AskedExample[][]) => heldOut(groups, wide.heads.length, fit, pause)
+  const asking = new Asking(loaded, { ...options, corpora, wide })
+
+  const [general, more] = bankOf(corpora, base, seed)
+  const within = options.distances.filter((distance) => distance <= info.trainedContext)
+  const distances = within.length > 0 ? within : [wide.distance]
+  const tries = distances.map((distance): Pass => ({ distance, banks: [general], most: probes }))
+  const last = (distance: number): Pass => ({ distance, banks: [general, more], most: Infinity })
+  if (distances.length < 2) tries.length = 0
+  asking.expect([...tries, last(0)])
+  await asking.read()
+
+  const tried: { distance: number; heldOut: number }[] = []
+  for (const pass of tries) {
+    const [groups = []] = await asking.ask(pass)
+    tried.push({ distance: pass.distance, heldOut: (await honestly(groups)).mean })
+  }
+  const distance = distances[bestBeyond(tried.map(heldOutOf), distanceMargin)] ?? wide.distance
+
+  const byBank = await asking.ask(last(distance))
+  const held = []
+  for (const groups of byBank) held.push(await honestly(groups))
+  const banks = held.map(({ mean }, i) => ({ questions: general.length + i * more.length, heldOut: mean }))
+  const bankAt = bestBeyond(banks.map(heldOutOf), bankMargin)
+  const groups = byBank[bankAt] ?? []
+  const honest = held[bankAt] ?? { groups: [], mean: 0, withWords: [] }
+  const wordsAt = bestBeyond(honest.withWords, wordsMargin)
+
+  const weights = await fitHeads(
+    groups.map((group) => group.map(({ example }) => example)),
+    wide.heads.length,
+    fit,
+    pause,
+  )
+  const heads = headsBy(weights, wide)
+  if (heads.length === 0) throw nothingFound()
+  const figures = figuresOf({
+    ...{ corpora, distances: tried, banks, heldOut: honest, wordsAt },
+    units: groups.map(([first]) => first?.words.length ?? 0),
+    questions: groups.map((group) => group.length),
+    fitted: fittedRanks(groups, weights),
+    words: wordRanks(groups),
+    bytesPerToken: bytesPerToken(info, { heads, keyFormat: wide.keyFormat }),
+  })
+  const profile: Profile = {
+    ...wide,
+    name: info.name === '' ? info.architecture : info.name,
+    made: { ...options.made, seed, figures },
+    ...{ heads, distance, bank: bankAt === 0 ? general : [...general, ...more] },
+    lexicalWeight: lexicalWeights[wordsAt] ?? base.lexicalWeight,
+  }
+  return { profile, figures }
 }
 
-const rounded = (value: number): number => Math.round(value * 1000) / 1000
+const heldOutOf = ({ heldOut }: { readonly heldOut: number }): number => heldOut
 
-/** Those of `questions`, each once, that are none of `others`. */
-function unlike(questions: readonly string[], others: readonly string[]): string[] {
-  const seen = new Set(others.map(normalised))
-  return questions.filter((question) => {
-    const known = seen.has(normalised(question))
-    seen.add(normalised(question))
-    return !known
+/** The general part of the bank, and what may be added to it: the default profile's other questions, and some of each corpus. */
+function bankOf(corpora: readonly Corpus[], base: Profile, seed: number): [string[], string[]] {
+  const general = base.bank.slice(0, generalQuestions)
+  const own = corpora.flatMap(({ questions }) => {
+    const middling = questions.filter(({ question }) => /^(\S+\s+){5,24}\S+$/.test(question.trim()))
+    return sample(middling, bankOfEach, seed).map(({ question }) => question)
   })
+  return [general, unlike([...base.bank.slice(generalQuestions), ...own], general)]
 }
 
 /** The heads that are kept, the weightiest first; weights sum to 1. */
