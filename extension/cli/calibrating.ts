@@ -4,11 +4,11 @@ import * as path from 'node:path'
 import type { Command } from 'commander'
 import { diskFailure, LongreadError } from '../errors'
 import type { CalibrateRequest, CalibrateResult } from '../protocol/types'
-import { commonOptions, streamRequest, wholeNumber, type CommonFlags } from './options'
+import { engineOptions, engineRequest, wholeNumber, type EngineFlags } from './options'
 import { withSession } from './session'
 import { oneLine } from './terminal'
 
-export interface CalibrateFlags extends CommonFlags {
+export interface CalibrateFlags extends EngineFlags {
   readonly out?: string
   readonly tokens: number
   readonly questions: number
@@ -26,7 +26,7 @@ function distances(text: string): number[] {
 
 /** The options of `longread calibrate`, which `longread bench recall --calibrate` has too. */
 export function calibrateOptions(command: Command): Command {
-  return commonOptions(command)
+  return engineOptions(command)
     .option('--out <file>', 'write the profile here, for --profile; without it, it is kept for the model')
     .option('--tokens <n>', 'read of each folder at most', wholeNumber('--tokens', 1000), 30_000)
     .option('--questions <n>', 'asked of each folder at most', wholeNumber('--questions', 1), 100)
@@ -70,14 +70,12 @@ export function commandLine(start: string, what: readonly string[], command: Com
 const shaping = new Set(['tokens', 'questions', 'seed', 'layers', 'heads', 'distances', 'weights'])
 
 export async function calibrate(dirs: readonly string[], flags: CalibrateFlags, command: string): Promise<void> {
-  if (flags.profile !== undefined)
-    throw new LongreadError('usage', 'A calibration makes a profile, so it takes none: leave --profile out.')
   if (!flags.store && flags.out === undefined)
     throw new LongreadError('usage', 'With --no-store the profile would be kept nowhere: give --out FILE.')
-  const { model, weights, device, threads, memory } = await streamRequest('.', flags)
   const { tokens, questions, seed, layers, heads, distances } = flags
   const request: CalibrateRequest = {
-    ...{ model, weights, device, threads, memory, profile: null },
+    ...(await engineRequest(flags)),
+    profile: null,
     ...{ tokens, questions, seed, layers, heads, distances, command },
     roots: dirs.map((dir) => path.resolve(dir)),
     keep: flags.out === undefined,

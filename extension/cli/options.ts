@@ -5,17 +5,21 @@ import { cacheFolder, resolveModel } from '../engine/catalogue'
 import { LongreadError } from '../errors'
 import type { RecallOptions, Signals, StreamRequest } from '../protocol/types'
 
-export interface CommonFlags {
+/** Of every command that loads a model. */
+export interface EngineFlags {
   readonly model?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly threads: number
   readonly memory?: string
   readonly store: boolean
   readonly weights: 'fast' | 'file'
-  readonly breadcrumbs: boolean
-  readonly calibrate?: boolean
-  readonly profile?: string
   readonly json?: boolean
+}
+
+export interface CommonFlags extends EngineFlags {
+  readonly breadcrumbs: boolean
+  readonly calibrate: boolean
+  readonly profile?: string
 }
 
 export interface RecallFlags extends CommonFlags {
@@ -34,7 +38,7 @@ export const wholeNumber =
     throw new LongreadError('usage', `${name} must be a whole number of at least ${least}, not "${text}".`)
   }
 
-export function commonOptions(command: Command): Command {
+export function engineOptions(command: Command): Command {
   return command
     .option('--model <name|file>', 'a model by name (longread model list) or a GGUF file; default: the one in use')
     .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'))
@@ -46,40 +50,44 @@ export function commonOptions(command: Command): Command {
         .choices(['fast', 'file'])
         .default('fast'),
     )
-    .option('--profile <file>', 'which heads find code, as JSON; default: what ships for the model')
-    .option('--no-breadcrumbs', 'read units without the line that says where they stand')
     .option('--json', 'one JSON object a line on stdout, progress on stderr')
 }
 
-/** For the commands that read a folder. */
-export const withoutProfileOption = (command: Command): Command =>
-  command.option(
-    '--no-calibrate',
-    'for a model without a profile: find by words, do not calibrate it on this folder first',
-  )
+export function commonOptions(command: Command): Command {
+  return engineOptions(command)
+    .option('--profile <file>', 'which heads find code, as JSON; default: what ships for the model, or was calibrated')
+    .option('--no-calibrate', 'for a model without a profile: find by words, do not calibrate it on this folder first')
+    .option('--no-breadcrumbs', 'read units without the line that says where they stand')
+}
 
 export function recallOptions(command: Command, top: number): Command {
-  return withoutProfileOption(commonOptions(command))
+  return commonOptions(command)
     .option('--top <n>', 'how many units and files to give', wholeNumber('--top', 1), top)
     .addOption(new Option('--signals <which>', 'what ranks').choices(['attention', 'lexical', 'all']).default('all'))
     .option('--no-rerank', 'do not read the best units again to rank them')
     .option('--no-rarity', 'count every word of the question alike')
 }
 
-export async function streamRequest(dir: string, flags: CommonFlags): Promise<StreamRequest> {
+export async function engineRequest(flags: EngineFlags) {
   if (flags.device === 'cuda')
     throw new LongreadError('usage', 'This build computes on the processor only. Use --device cpu, or leave it out.')
   const { path: model } = await resolveModel(flags.model)
   return {
-    root: path.resolve(dir),
     model,
     weights: flags.weights,
-    profile: flags.profile === undefined ? null : path.resolve(flags.profile),
     device: flags.device,
     threads: flags.threads,
     memory: flags.store ? path.resolve(flags.memory ?? path.join(cacheFolder(), 'memory')) : null,
+  }
+}
+
+export async function streamRequest(dir: string, flags: CommonFlags): Promise<StreamRequest> {
+  return {
+    ...(await engineRequest(flags)),
+    root: path.resolve(dir),
+    profile: flags.profile === undefined ? null : path.resolve(flags.profile),
     breadcrumbs: flags.breadcrumbs,
-    calibrate: flags.calibrate === false ? 'never' : 'first',
+    calibrate: flags.calibrate ? 'first' : 'never',
   }
 }
 

@@ -3,22 +3,14 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { RecallResult, RecalledUnit, SkippedFile } from '../protocol/types'
-import {
-  commonOptions,
-  recallOptions,
-  recallPart,
-  streamRequest,
-  withoutProfileOption,
-  type CommonFlags,
-  type RecallFlags,
-} from './options'
+import { commonOptions, recallOptions, recallPart, streamRequest, type CommonFlags, type RecallFlags } from './options'
 import { withSession } from './session'
 import { bytes, oneLine, seconds } from './terminal'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
 export function addReading(program: Command): void {
-  withoutProfileOption(commonOptions(program.command('stream <dir>')))
+  commonOptions(program.command('stream <dir>'))
     .summary('read a folder into the memory')
     .description(
       'Reads every file of a folder that is worth reading, once. What was read before and has not changed is not read again.\nIgnored: what .gitignore and .longreadignore say, binary, generated, minified, lock and oversized files, and secrets.',

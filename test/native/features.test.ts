@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAddon } from '../../extension/engine/addon'
 import { attentionScores, standardise } from '../../extension/recall/attention'
-import { Asker, HeardQuestions, wideProfile } from '../../extension/recall/calibration/features'
+import { Asker, bytesPerToken, HeardQuestions, wideProfile } from '../../extension/recall/calibration/features'
 import { scoreUnits } from '../../extension/recall/calibration/fit'
 import { goldUnits } from '../../extension/recall/calibration/questions'
 import { Memory, type LoadedModel } from '../../extension/recall/memory'
@@ -64,6 +64,13 @@ describe('features of a calibration', () => {
     assert.ok(largestDifference(fitted(whole), recalled) < 0.1, `${largestDifference(fitted(whole), recalled)}`)
     assert.ok(largestDifference(fitted(part), recalled) > 0.1, 'two reference questions are another bank')
     assert.equal(await asker.example({ ...question, file: 'gone.ts' }, banks), undefined)
+  })
+
+  it('cost the bytes of the key heads that their heads share', async () => {
+    const info = (await testModel()).info()
+    // 20 heads that have 17 key heads between them, of 64 bytes and a scale.
+    assert.equal(bytesPerToken(info, defaultProfile), 17 * 68)
+    assert.equal(bytesPerToken(info, { ...defaultProfile, keyFormat: 'f16' }), 17 * 128)
   })
 
   it('are of every head up to a layer, and questions open as the model is spoken to', async () => {
