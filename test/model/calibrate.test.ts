@@ -18,7 +18,7 @@ const documented = (from: number, to: number) =>
   }).join('\n\n')
 
 describe('a calibration', function () {
-  this.timeout(120_000)
+  this.timeout(300_000)
   const folder = temporaryFolder()
   const model = join(folder, 'tiny.gguf')
   const repository = join(folder, 'repository')

@@ -5,6 +5,11 @@
  * Files are read once with every head up to a layer limit, and kept as segments, so that a second calibration only asks. The
  * distance is chosen by some of the questions against the general bank, then the bank by all of them; both by questions that
  * were held out, and neither leaves what serves the default model for a gain within the noise.
+ *
+ * Seen with the default model: `longread bench recall --calibrate commander rand requests --tokens 16000 --questions 60`, 129
+ * questions over 314 units, gives unit MRR .604 held out (words alone .580, fitted .660). On marshmallow's src folder, which had no
+ * part in it (`longread bench recall DIR --rankers bm25,attention --profile FILE`: 265 units, 50 questions), attention alone has
+ * .431 by that profile, .407 by the one that ships, and BM25 .448; with 50 questions that is a draw.
  */
 import { cancelled, nothingFound, tooFewQuestions } from '../../errors'
 import type { CalibrationFigures } from '../../protocol/types'

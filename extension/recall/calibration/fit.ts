@@ -4,8 +4,9 @@
  * with an L1 term that lets few heads stay; the best are kept and fitted again. Pure and seeded: the same input, the same bytes.
  *
  * A softmax over thousands of units costs time and its far tail no rank, so each question sees the units that answer, the hardest
- * of the others (by the weights of a first, short fit on random ones), and random ones that stand for all the rest. On two
- * repositories of 400 and 700 units, 128 of them gave the unit MRR of all within .01.
+ * of the others (by the weights of a first, short fit on random ones), and random ones that stand for all the rest. Seen on made
+ * questions (120 over 1,500 units by 171 heads, 20 of which see anything): unit MRR on unseen ones .243 with 128 units, .244 with
+ * all, in 9 seconds instead of 83. Scores are kept as bytes: 100 questions over 5,000 units by 171 heads are 86 MB, not 340.
  */
 import { randomFrom } from './questions'
 import { rankOf } from './rank'
