@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { EngineClient } from '../../extension/engine/client'
-import type { RecallRequest, RecallResult } from '../../extension/protocol/types'
+import type { AskResult, RecallRequest, RecallResult } from '../../extension/protocol/types'
 import type { Profile } from '../../extension/recall/profile'
 import { longread, start } from '../support/command'
 import { findingModel } from '../support/finding-model'
@@ -98,7 +99,11 @@ describe('a calibration', function () {
       assert.equal(served[0]!.signals.attention, undefined)
       assert.match(told.join('\n'), /^There is no profile for Tiny.*words alone/)
       const calls = [served]
-      while (calls.at(-1)![0]!.signals.attention === undefined) calls.push(await units())
+      while (calls.at(-1)![0]!.signals.attention === undefined) {
+        // People pause between questions; whoever never does is never made to wait for it.
+        await delay(300)
+        calls.push(await units())
+      }
       assert.equal(told.length, 2, told.join('\n'))
       assert.match(told[1]!, /^Calibrated on 40 documented functions.*unit MRR/)
       assert.deepEqual(best(profileIn(memory)), [0, 0])
@@ -137,6 +142,16 @@ describe('a calibration', function () {
     assert.equal(ended.status, 0, ended.stderr)
     assert.match(ended.stderr, /"notice":"There is no profile for Tiny.*longread calibrate DIR/)
     assert.ok(!existsSync(join(memory, 'profiles')))
+  })
+
+  it('is not needed for an answer', async () => {
+    const { status, stdout, stderr } = await longread(
+      ...['ask', bare, 'What does give_1 give?', ...common, '--no-store', '--no-calibrate', '--max-tokens', '5'],
+    )
+    assert.equal(status, 0, stderr)
+    const { found, reading } = JSON.parse(stdout) as AskResult
+    assert.ok(found)
+    assert.match(reading[0]!.symbol, /\bgive_1\b/)
   })
 
   it('stops at Ctrl-C and keeps nothing half done', async () => {

@@ -3,7 +3,7 @@
  * since its queries and keys are made alike. The other heads look at random. Positions turn few of its dimensions.
  */
 import { randomFrom } from '../../extension/recall/calibration/questions'
-import { f32, tinyModel, writeGguf } from './gguf-writer'
+import { f32, str, tinyModel, u32, writeGguf } from './gguf-writer'
 
 const alignment = 32
 
@@ -12,6 +12,9 @@ export function findingModel(): Buffer {
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
   const model = tinyModel()
   model.metadata['llama.rope.freq_base'] = f32(1e12)
+  model.metadata['llama.context_length'] = u32(4096)
+  // Enough for libllama to know the template.
+  model.metadata['tokenizer.chat_template'] = str('<|im_start|>')
   // All as F32, so that the weights can be written here.
   for (const tensor of model.tensors) tensor.type = 0
   const bytes = writeGguf({ ...model, alignment })
