@@ -106,6 +106,11 @@ export interface NativeModel {
   detokenize(tokens: Int32Array): string
   /** The model's own chat template applied, ending where the assistant speaks. Only for models that chat. */
   chat(messages: readonly ChatMessage[]): string
+  /**
+   * Where words lie in the model's embeddings, less what all tokens have in common: vectors of length 1, [word][embedding],
+   * zeros for a word without tokens. `tokens` are the words' one after the other, `counts` how many each has.
+   */
+  wordVectors(tokens: Int32Array, counts: Uint32Array): Promise<Float32Array>
   /** Queries for the tokens from `from` on, rotated to one distance and scaled: [head][token][head size]. */
   queries(
     tokens: Int32Array,

@@ -4,7 +4,7 @@
  */
 import type { UnitReference } from '../protocol/types'
 import { UseIndex } from './uses'
-import { questionWords, terms } from './words'
+import { questionWords, terms, type QuestionWord } from './words'
 
 const k1 = 1.2
 const b = 0.75
@@ -20,6 +20,21 @@ interface FileTerms {
   readonly lengths: readonly number[]
 }
 
+/** A term that may stand for another, by how much it counts then (0 to 1). */
+export interface Kin {
+  readonly term: string
+  readonly likeness: number
+}
+export type KinOf = (term: string) => readonly Kin[]
+
+interface Inverted {
+  readonly of: readonly string[]
+  /** Unit and count, pairs. */
+  readonly postings: ReadonlyMap<string, readonly number[]>
+  readonly lengths: readonly number[]
+  readonly symbols: readonly string[]
+}
+
 export class LexicalIndex {
   /** Which unit writes the name of which. */
   readonly uses = new UseIndex()
@@ -28,6 +43,7 @@ export class LexicalIndex {
   private readonly unitsWith = new Map<string, number>()
   private unitCount = 0
   private totalLength = 0
+  private inverted: Inverted | undefined
 
   /** Adds or replaces a file; `texts` are the units' texts. */
   put(file: string, units: readonly UnitReference[], texts: readonly string[]): void {
@@ -51,6 +67,7 @@ export class LexicalIndex {
   }
 
   remove(file: string): void {
+    this.inverted = undefined
     const held = this.files.get(file)
     if (!held) return
     for (const count of held.counts)
@@ -75,37 +92,73 @@ export class LexicalIndex {
     return this.unitsWith.has(term)
   }
 
-  /** Scores of the units of `files`, one file after the other. */
-  score(files: readonly string[], question: string): Float32Array {
-    const wanted = new Map<string, number>()
-    const named = new Set<string>()
-    for (const word of questionWords(question)) {
-      for (const term of word.terms) {
-        const n = this.unitsWith.get(term)
-        if (n !== undefined) wanted.set(term, Math.log(1 + (this.unitCount - n + 0.5) / (n + 0.5)))
-      }
-      // A single everyday word is no name; `parse_header`, `HTTPAdapter` and `Session` are.
-      if (word.terms.length > 1 || /^\p{Lu}.*\p{Ll}/u.test(word.word)) named.add(word.word.toLowerCase())
-    }
+  /** All terms that occur. */
+  vocabulary(): Iterable<string> {
+    return this.unitsWith.keys()
+  }
+
+  /**
+   * Scores of the units of `files`, one file after the other. `kin` gives terms that may stand for one of the question's: a
+   * unit gets what the best of them gives it.
+   */
+  score(files: readonly string[], question: string, kin: KinOf = () => []): Float32Array {
+    const { postings, lengths, symbols } = this.invert(files)
+    const words = questionWords(question)
+    const wanted = new Set(words.flatMap((word) => word.terms))
     const mean = this.unitCount > 0 ? this.totalLength / this.unitCount : 1
+    const scores = new Float32Array(lengths.length)
+    const best = new Map<number, number>()
+    for (const term of wanted) {
+      best.clear()
+      for (const { term: stand, likeness } of [{ term, likeness: 1 }, ...kin(term)]) {
+        const found = postings.get(stand)
+        if (found === undefined) continue
+        const n = this.unitsWith.get(stand) ?? 0
+        const weight = likeness * Math.log(1 + (this.unitCount - n + 0.5) / (n + 0.5))
+        for (let i = 0; i < found.length; i += 2) {
+          const unit = found[i] ?? 0
+          const count = found[i + 1] ?? 0
+          const gain = (weight * count * (k1 + 1)) / (count + k1 * (1 - b + (b * (lengths[unit] ?? 0)) / mean))
+          if (gain > (best.get(unit) ?? 0)) best.set(unit, gain)
+        }
+      }
+      for (const [unit, gain] of best) scores[unit] = (scores[unit] ?? 0) + gain
+    }
+    const named = namesIn(words)
     const bonus = symbolBonus * Math.log(1 + this.unitCount)
-    const scores: number[] = []
+    if (named.size > 0)
+      symbols.forEach((symbol, unit) => {
+        if (isNamed(symbol, named)) scores[unit] = (scores[unit] ?? 0) + bonus
+      })
+    return scores
+  }
+
+  /** The units of `files` by term. Made once for the same list. */
+  private invert(files: readonly string[]): Inverted {
+    if (this.inverted?.of === files) return this.inverted
+    const lists = new Map<string, number[]>()
+    const lengths: number[] = []
+    const symbols: string[] = []
     for (const file of files) {
       const held = this.files.get(file)
       held?.units.forEach((unit, i) => {
-        const count = held.counts[i]
-        const length = held.lengths[i] ?? 0
-        let score = 0
-        for (const [term, weight] of wanted) {
-          const n = count?.get(term)
-          if (n !== undefined) score += (weight * n * (k1 + 1)) / (n + k1 * (1 - b + (b * length) / mean))
+        for (const [term, count] of held.counts[i] ?? []) {
+          const list = lists.get(term)
+          if (list === undefined) lists.set(term, [lengths.length, count])
+          else list.push(lengths.length, count)
         }
-        if (named.size > 0 && isNamed(unit.symbol, named)) score += bonus
-        scores.push(score)
+        lengths.push(held.lengths[i] ?? 0)
+        symbols.push(unit.symbol)
       })
     }
-    return Float32Array.from(scores)
+    return (this.inverted = { of: files, postings: lists, lengths, symbols })
   }
+}
+
+/** Names of code in a question. A single everyday word is none; `parse_header`, `HTTPAdapter` and `Session` are. */
+function namesIn(words: readonly QuestionWord[]): Set<string> {
+  const names = words.filter(({ word, terms }) => terms.length > 1 || /^\p{Lu}.*\p{Ll}/u.test(word))
+  return new Set(names.map(({ word }) => word.toLowerCase()))
 }
 
 /** Whether a question names this symbol: `Session.send`, or its last part. */

@@ -12,6 +12,7 @@ import { discover, readSource } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
 import { bankOf, type Bank } from './bank'
 import { layOut, unitTexts } from './episode'
+import { KinWords } from './kin'
 import { LexicalIndex } from './lexical'
 import { headsOf, profileKey, type Profile } from './profile'
 import { ProgressMeter } from './progress'
@@ -58,6 +59,7 @@ interface Metadata {
 /** Files are read by the model while the next ones are fetched from disk, cut and tokenised. */
 export class Memory {
   readonly lexical = new LexicalIndex()
+  readonly kin: KinWords
   readonly store: NativeStore
   private readonly held = new Map<string, HeldFile>()
   /** What files() and units() give, until a file comes or goes. */
@@ -69,6 +71,7 @@ export class Memory {
     readonly root: string,
     readonly loaded: LoadedModel,
   ) {
+    this.kin = new KinWords(loaded)
     this.store = new loaded.addon.Store(loaded.model, headsOf(loaded.profile), loaded.profile.keyFormat)
   }
 

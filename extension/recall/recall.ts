@@ -14,6 +14,7 @@ import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
 import { joined } from './signals'
+import { questionWords } from './words'
 
 /** Units that are read again. */
 const rerankUnits = 32
@@ -60,7 +61,7 @@ export async function recall(
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
   }
-  const words = options.signals === 'attention' ? undefined : standardise(lexical.score(files, question))
+  const words = options.signals === 'attention' ? undefined : await wordScores(memory, question)
   const total =
     options.signals === 'all'
       ? joined(memory, question, { attention, words })
@@ -85,6 +86,13 @@ export async function recall(
     }
   })
   return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
+}
+
+/** Z-scores of the lexical head, which also takes words that the model holds near to the question's. */
+async function wordScores(memory: Memory, question: string): Promise<Float32Array> {
+  const terms = questionWords(question).flatMap((word) => word.terms)
+  const kin = await memory.kin.of(terms, memory.lexical)
+  return standardise(memory.lexical.score(memory.files(), question, (term) => kin.get(term) ?? []))
 }
 
 /** Reads the best units again and sorts them by what both say. */

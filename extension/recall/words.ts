@@ -17,17 +17,26 @@ const identifier = /[\p{L}_$][\p{L}\p{N}_$]*|\p{N}+/gu
 const seam = /[\p{Lu}]+(?![\p{Ll}])|[\p{Lu}]?[\p{Ll}]+|[\p{L}]+|\p{N}+/gu
 
 const stems = new Map<string, string>()
+/** For each stem a word that it came from: stems themselves (`queri`) are no words that a model knows. */
+const forms = new Map<string, string>()
 
 function stem(word: string): string {
   let known = stems.get(word)
   if (known === undefined) {
     // Short words and numbers are left alone: stemming merges too many of them.
     known = word.length > 3 && /^[a-z]+$/.test(word) ? stemmer(word) : word
-    if (stems.size > 200_000) stems.clear()
+    if (stems.size > 200_000) {
+      stems.clear()
+      forms.clear()
+    }
     stems.set(word, known)
+    if (!forms.has(known)) forms.set(known, word)
   }
   return known
 }
+
+/** A word that has this stem; nothing for what is no stem, such as a whole identifier. */
+export const formOf = (stem: string): string | undefined => forms.get(stem)
 
 /** The terms of one identifier: its parts, stemmed, and itself whole where it has several. */
 export function termsOf(word: string): string[] {

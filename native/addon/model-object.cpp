@@ -30,9 +30,10 @@ Napi::Function ModelObject::define(Napi::Env env) {
         env, "Model",
         {InstanceMethod("info", &ModelObject::info), InstanceMethod("tokenize", &ModelObject::tokenize),
          InstanceMethod("detokenize", &ModelObject::detokenize), InstanceMethod("chat", &ModelObject::chat),
-         InstanceMethod("queries", &ModelObject::queries), InstanceMethod("read", &ModelObject::read),
-         InstanceMethod("likelihood", &ModelObject::likelihood), InstanceMethod("logits", &ModelObject::logits),
-         InstanceMethod("generate", &ModelObject::generate), InstanceMethod("dispose", &ModelObject::dispose)});
+         InstanceMethod("wordVectors", &ModelObject::word_vectors), InstanceMethod("queries", &ModelObject::queries),
+         InstanceMethod("read", &ModelObject::read), InstanceMethod("likelihood", &ModelObject::likelihood),
+         InstanceMethod("logits", &ModelObject::logits), InstanceMethod("generate", &ModelObject::generate),
+         InstanceMethod("dispose", &ModelObject::dispose)});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {}
@@ -106,6 +107,23 @@ Napi::Value ModelObject::chat(const Napi::CallbackInfo& call) {
             messages.emplace_back(text(field(message, "role"), "role"), text(field(message, "content"), "content"));
         }
         return Napi::String::New(call.Env(), loaded()->tokenizer->chat(messages));
+    });
+}
+
+Napi::Value ModelObject::word_vectors(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        auto tokens = tokens_of(call[0], "tokens");
+        auto counts = counts_of(call[1], "counts");
+        return NumberTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const NumberTask::Report&) {
+                std::lock_guard<std::mutex> guard(loaded->model->lock);
+                if (!loaded->words)
+                    loaded->words = std::make_unique<WordSpace>(*loaded->model);
+                return loaded->words->vectors(tokens, counts);
+            },
+            [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
     });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "engine/generate.h"
 #include "engine/reader.h"
+#include "engine/word-space.h"
 #include <napi.h>
 
 namespace longread {
@@ -32,6 +33,7 @@ class EpisodeObject : public Napi::ObjectWrap<EpisodeObject> {
 struct LoadedModel {
     std::unique_ptr<Model> model;
     std::unique_ptr<Tokenizer> tokenizer;
+    std::unique_ptr<WordSpace> words; // made when first asked for, under the model's lock
 };
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
@@ -47,6 +49,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     Napi::Value tokenize(const Napi::CallbackInfo& info);
     Napi::Value detokenize(const Napi::CallbackInfo& info);
     Napi::Value chat(const Napi::CallbackInfo& info);
+    Napi::Value word_vectors(const Napi::CallbackInfo& info);
     Napi::Value queries(const Napi::CallbackInfo& info);
     Napi::Value read(const Napi::CallbackInfo& info);
     Napi::Value likelihood(const Napi::CallbackInfo& info);

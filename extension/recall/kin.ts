@@ -1,0 +1,76 @@
+/**
+ * Words that the model holds near: `folder` for `directory`, `large` for `gigantic`. Taken from its own token embeddings, so that a
+ * question finds code that says the same in other words. Vectors of the workspace's words are made once, 8 bits a number.
+ *
+ * Measured on the development repositories, all signals without rerank: unit MRR .537 without, .544 with; for questions that share no
+ * word with their answer .030 and .087, and the answer is among the first 16 for 13 and for 28 of 100. Words' own counts half as much,
+ * or nearer words only, gave less.
+ */
+import { cancellable } from '../engine/addon'
+import type { Kin, LexicalIndex } from './lexical'
+import type { LoadedModel } from './memory'
+import { TokenList } from './token-list'
+import { formOf } from './words'
+
+/** Nearest words of each word, and the least cosine of them. */
+const mostKin = 20
+const leastLikeness = 0.2
+/** Of each number of a vector of length 1; larger ones are cut. */
+const scale = 254
+
+interface Placed {
+  readonly term: string
+  readonly vector: Int8Array
+}
+
+export class KinWords {
+  private readonly placed = new Map<string, Placed>()
+
+  constructor(private readonly loaded: Pick<LoadedModel, 'addon' | 'model'>) {}
+
+  /** The kin of each of `terms` among the terms of `lexical`, nearest first. */
+  async of(terms: Iterable<string>, lexical: LexicalIndex): Promise<ReadonlyMap<string, readonly Kin[]>> {
+    const asked = [...new Set(terms)].filter(isWord)
+    await this.place([...asked, ...lexical.vocabulary()])
+    const found = new Map<string, Kin[]>(asked.map((term) => [term, []]))
+    const known = [...lexical.vocabulary()].flatMap((term) => this.placed.get(term) ?? [])
+    for (const term of asked) {
+      const own = this.placed.get(term)
+      if (own === undefined) continue
+      const near = known
+        .map((other): Kin => ({ term: other.term, likeness: likeness(own.vector, other.vector) }))
+        .filter((kin) => kin.likeness >= leastLikeness && kin.term !== term)
+      found.set(term, near.sort((a, b) => b.likeness - a.likeness).slice(0, mostKin))
+    }
+    return found
+  }
+
+  private async place(terms: readonly string[]): Promise<void> {
+    const { addon, model } = this.loaded
+    const fresh = [...new Set(terms)].filter((term) => isWord(term) && !this.placed.has(term))
+    if (fresh.length === 0) return
+    const tokens = new TokenList()
+    const counts = Uint32Array.from(fresh, (term) => {
+      const own = model.tokenize(` ${formOf(term) ?? term}`, false)
+      tokens.push(own)
+      return own.length
+    })
+    const vectors = await cancellable(addon, undefined, () => model.wordVectors(tokens.whole(), counts))
+    const size = vectors.length / fresh.length
+    fresh.forEach((term, i) => {
+      const vector = Int8Array.from(vectors.subarray(i * size, (i + 1) * size), (value) =>
+        Math.max(-127, Math.min(127, Math.round(value * scale))),
+      )
+      this.placed.set(term, { term, vector })
+    })
+  }
+}
+
+/** Numbers and whole identifiers have no kin. */
+const isWord = (term: string): boolean => /^\p{L}{2,24}$/u.test(term) && formOf(term) !== undefined
+
+function likeness(a: Int8Array, b: Int8Array): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0)
+  return sum / (scale * scale)
+}
