@@ -7,6 +7,7 @@ import * as path from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking'
 import { addBench } from './cli/bench'
+import { addMemory } from './cli/memory'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
 import { printable } from './cli/terminal'
@@ -28,6 +29,7 @@ function build(): Command {
     .exitOverride()
   addReading(program)
   addAsking(program)
+  addMemory(program)
   addModels(program)
   addBench(program)
   return program

@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'engine-died'
   | 'disk'
   | 'too-long'
+  | 'no-segment'
   | 'bad-segment'
 
 export class LongreadError extends Error {

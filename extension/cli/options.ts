@@ -1,9 +1,10 @@
 /** Options that several commands share, and how they become requests. */
 import * as path from 'node:path'
 import { Option, type Command } from 'commander'
-import { cacheFolder, resolveModel } from '../engine/catalogue'
+import { resolveModel } from '../engine/catalogue'
 import { LongreadError } from '../errors'
 import type { RecallOptions, Signals, StreamRequest } from '../protocol/types'
+import { memoryFolder } from './memory'
 
 export interface CommonFlags {
   readonly model?: string
@@ -69,7 +70,7 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
     profile: flags.profile === undefined ? null : path.resolve(flags.profile),
     device: flags.device,
     threads: flags.threads,
-    memory: flags.store ? path.resolve(flags.memory ?? path.join(cacheFolder(), 'memory')) : null,
+    memory: flags.store ? memoryFolder(flags) : null,
     breadcrumbs: flags.breadcrumbs,
   }
 }

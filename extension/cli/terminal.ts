@@ -14,6 +14,7 @@ const phases: Readonly<Record<Phase, string>> = {
   prefill: 'Reading what was found',
   answer: 'Answering',
   download: 'Downloading',
+  verify: 'Checking',
 }
 
 /** Control characters, and marks that reverse the direction of text, as visible escapes. */

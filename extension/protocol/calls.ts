@@ -2,10 +2,21 @@
  * The engine process's calls by name (JSON-RPC over the IPC channel of a forked process; typed arrays travel as binary).
  * Each call can be cancelled; while one runs, the process sends `progress` and, for `ask`, `text` notifications.
  */
-import type { AskRequest, AskResult, Progress, RecallRequest, RecallResult, StreamRequest, StreamResult } from './types'
+import type {
+  AskRequest,
+  AskResult,
+  Progress,
+  RecallRequest,
+  RecallResult,
+  StreamRequest,
+  StreamResult,
+  UpdateRequest,
+  UpdateResult,
+} from './types'
 
 export interface EngineCalls {
   stream: { request: StreamRequest; result: StreamResult }
+  update: { request: UpdateRequest; result: UpdateResult }
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
 }

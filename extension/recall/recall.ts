@@ -95,7 +95,7 @@ async function rerank(
 ): Promise<void> {
   const best = ranking.slice(0, rerankUnits)
   const texts = await textsOf(
-    memory.root,
+    memory,
     best.map(({ index }) => units[index] as UnitReference),
   )
   const meter = new ProgressMeter('rerank', 'units', tools.progress)
@@ -118,10 +118,14 @@ async function rerank(
 }
 
 /** The units' texts as they are on disk now; empty where a file has gone. */
-export async function textsOf(root: string, units: readonly UnitReference[]): Promise<string[]> {
+export async function textsOf(
+  { root, unsaved }: Pick<Memory, 'root' | 'unsaved'>,
+  units: readonly UnitReference[],
+): Promise<string[]> {
   const files = new Map<string, string>()
   for (const { file } of units)
-    if (!files.has(file)) files.set(file, await readFile(path.join(root, file), 'utf8').catch(() => ''))
+    if (!files.has(file))
+      files.set(file, unsaved(file) ?? (await readFile(path.join(root, file), 'utf8').catch(() => '')))
   return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
 }
 
