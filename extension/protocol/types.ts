@@ -83,7 +83,10 @@ export interface Change {
   readonly text?: string | null
 }
 
-/** Brings in what has changed, ahead of everything that waits; the last change is read first. A renamed file is two changes. */
+/**
+ * Brings in what has changed, ahead of everything that waits; the last change is read first. A renamed file is two changes. What
+ * else waits then (`missing`), such as files that a changed ignore file lets in, is read by the next `stream`.
+ */
 export interface UpdateRequest extends StreamRequest {
   readonly changes: readonly Change[]
 }

@@ -173,9 +173,9 @@ export class Memory extends HeldFiles {
     const damaged = this.store.takeDamaged()
     for (const file of damaged) {
       options.log(`What was kept of ${file} is damaged; it is read again.`)
+      await this.keeper?.discard(file)
       this.drop(file)
     }
-    await this.keeper?.forget(damaged)
     if (damaged.length > 0)
       await this.update(
         damaged.map((file) => ({ file })),

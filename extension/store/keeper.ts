@@ -3,6 +3,7 @@
  * holds the lock that protects them, keeps the memory within its size. What fails here is told once and never stops reading: a
  * memory that cannot be written goes on in the process.
  */
+import { rm } from 'node:fs/promises'
 import { setTimeout as after } from 'node:timers'
 import type { NativeAddon, NativeEpisode, NativeLock } from '../engine/addon'
 import { asLongreadError, diskFailure, type LongreadError } from '../errors'
@@ -110,6 +111,12 @@ export class Keeper {
   /** The file is gone or changed; what was kept of it stays for another branch. */
   drop(file: string): void {
     if (this.files.delete(file)) this.touch()
+  }
+
+  /** What is kept of the file as it is held is damaged. */
+  async discard(file: string): Promise<void> {
+    const entry = this.files.get(file)
+    if (entry) await rm(this.folder.segment(file, entry.name), { force: true }).catch(() => undefined)
   }
 
   /** These may no longer be kept: every version goes, except where another workspace holds it rightly. */

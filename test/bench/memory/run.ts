@@ -1,0 +1,69 @@
+/**
+ * `longread bench memory`: what the memory on disk must bear, with full counts. All with a tiny model of random weights, since what is
+ * kept does not depend on what the numbers mean.
+ */
+import { parseArgs } from 'node:util'
+import { randomDamage } from './damage'
+import { randomEdits } from './edits'
+import { randomKills } from './kills'
+
+const print = (text: string) => process.stdout.write(`${text}\n`)
+const n = (value: number): string => value.toLocaleString('en-US')
+
+/** Each prints its counts and gives what is wrong. */
+const suites = {
+  async kills(count: number, seed: number): Promise<number> {
+    const r = await randomKills(count, seed)
+    print(`${n(r.kills)} processes killed while reading, saving, opening and pruning (${n(r.pruned)} segments pruned)`)
+    print(
+      `  ${n(r.acknowledged)} segments acknowledged, ${n(r.required)} of them current at the end: ${n(r.lost)} lost`,
+    )
+    print(
+      `  ${n(r.units)} units compared with a clean read: ${n(r.wrong)} files wrong; ${n(r.damaged)} segments damaged`,
+    )
+    return r.lost + r.wrong + r.damaged
+  },
+  async damage(count: number, seed: number): Promise<number> {
+    const r = await randomDamage(count, seed)
+    print(
+      `${n(r.segments)} segments and ${n(r.manifests)} manifests damaged: ${Object.entries(r.damages)
+        .map(([kind, times]) => `${kind} ${times}`)
+        .join(', ')}`,
+    )
+    print(`  ${n(r.detected)} detected, ${n(r.served)} served, 0 crashes`)
+    return r.segments + r.manifests - r.detected + r.served
+  },
+  async edits(count: number, seed: number): Promise<number> {
+    const r = await randomEdits(count, 30, seed)
+    print(`${n(r.runs)} random scripts of 30 edits (${n(r.edits)})`)
+    print(`  ${n(r.compared)} comparisons with a clean read, ${n(r.units)} units: all equal, byte by byte`)
+    return 0
+  },
+} as const
+
+type Suite = keyof typeof suites
+const names = Object.keys(suites) as Suite[]
+
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      kills: { type: 'string', default: '1000' },
+      damage: { type: 'string', default: '2000' },
+      edits: { type: 'string', default: '300' },
+      seed: { type: 'string', default: String(Date.now() % 1e9) },
+      only: { type: 'string', default: names.join(',') },
+    },
+  })
+  const seed = Number(values.seed)
+  print(`$ ${['longread bench memory', ...args].join(' ')}   (seed ${seed})`)
+  let wrong = 0
+  for (const name of values.only.split(',')) {
+    const suite = names.find((known) => known === name)
+    if (suite === undefined) throw new Error(`--only takes ${names.join(', ')}, not "${name}".`)
+    const started = performance.now()
+    wrong += await suites[suite](Number(values[suite]), seed)
+    print(`  ${((performance.now() - started) / 1000).toFixed(0)} s`)
+  }
+  if (wrong > 0) throw new Error(`${wrong} things are not as they must be.`)
+}
