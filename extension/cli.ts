@@ -11,6 +11,7 @@ import { addMemory } from './cli/memory'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
 import { printable } from './cli/terminal'
+import { addWatching } from './cli/watching'
 import { packageRoot } from './engine/addon'
 import { asLongreadError, type ErrorCode } from './errors'
 
@@ -28,6 +29,7 @@ function build(): Command {
     )
     .exitOverride()
   addReading(program)
+  addWatching(program)
   addAsking(program)
   addMemory(program)
   addModels(program)

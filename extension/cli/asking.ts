@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { AskRequest } from '../protocol/types'
-import { printUnit } from './reading'
+import { describeMissing, printUnit } from './reading'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
 import { oneLine, printable, seconds } from './terminal'
@@ -68,6 +68,7 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
     const cited = new Set(result.citations.map(({ file, startLine, endLine }) => `${file}:${startLine}-${endLine}`))
     if (cited.size > 0) process.stdout.write('\nFrom:\n')
     for (const place of cited) process.stdout.write(`  ${oneLine(place)}\n`)
+    if (result.missing) process.stdout.write(`\n${describeMissing(result.missing)}\n`)
     if (!flags.why) return
     process.stdout.write('\nRead:\n')
     for (const unit of result.reading) printUnit(unit)

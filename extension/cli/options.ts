@@ -23,6 +23,7 @@ export interface RecallFlags extends CommonFlags {
   readonly signals: Signals
   readonly rerank: boolean
   readonly rarity: boolean
+  readonly now?: boolean
 }
 
 /** A whole number of at least `least`, or a usage error that names the option. */
@@ -56,6 +57,7 @@ export function recallOptions(command: Command, top: number): Command {
     .option('--top <n>', 'how many units and files to give', wholeNumber('--top', 1), top)
     .addOption(new Option('--signals <which>', 'what ranks').choices(['attention', 'lexical', 'all']).default('all'))
     .option('--no-rerank', 'do not read the best units again to rank them')
+    .option('--now', 'answer at once from what is held, and say what is not yet; default: read what has changed first')
     .option('--no-rarity', 'count every word of the question alike')
 }
 
@@ -75,9 +77,10 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
   }
 }
 
-export const recallPart = ({ top, signals, rerank, rarity }: RecallFlags): RecallOptions => ({
+export const recallPart = ({ top, signals, rerank, rarity, now }: RecallFlags): RecallOptions => ({
   top,
   signals,
   rerank,
   rarity,
+  now: now === true,
 })

@@ -1,17 +1,7 @@
 /** The memory that lasts: what it keeps, shares, refuses and forgets. Read with a tiny model of random weights. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryFolder } from '../../extension/store/folder'
 import { clear, inventory, verify } from '../../extension/store/inventory'
@@ -22,22 +12,7 @@ import { readOnly, smallDisk } from '../support/full-disk'
 import { cleanRead, contents, differences, randomModel, TestMemory } from '../support/memory'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
-
-const python = (name: string, lines = 3) =>
-  `def ${name}(value):\n${Array.from({ length: lines }, (_, i) => `    value += ${i}\n`).join('')}    return value\n`
-
-function workspace(files: Readonly<Record<string, string>>): string {
-  const root = realpathSync(temporaryFolder())
-  put(root, files)
-  return root
-}
-
-function put(root: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, text] of Object.entries(files)) {
-    mkdirSync(join(root, name, '..'), { recursive: true })
-    writeFileSync(join(root, name), text)
-  }
-}
+import { put, python, workspace } from '../support/workspace'
 
 const three = { 'a.py': python('alpha'), 'b.py': python('beta'), 'c/d.md': '# Delta\n\nSome words.\n' }
 const newFolder = () => join(temporaryFolder(), 'memory')

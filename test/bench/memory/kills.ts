@@ -54,6 +54,7 @@ class Victim {
         const said = JSON.parse(line) as Said
         if (said.ready) becomeReady()
         if (said.pruned !== undefined) this.pruned += said.pruned
+        if (said.closes) this.kept.clear()
         if (said.kept === undefined) continue
         this.acknowledged++
         this.kept.set(said.kept.file, said.kept.text)

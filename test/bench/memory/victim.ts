@@ -15,6 +15,8 @@ import { fileText, put } from './sources'
 export interface Said {
   readonly kept?: { readonly file: string; readonly text: string }
   readonly ready?: true
+  /** Nothing is open any more, so anything may be pruned. */
+  readonly closes?: true
   readonly pruned?: number
 }
 
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
     const file = victimFiles[below(victimFiles.length)]!
     switch (below(8)) {
       case 0:
+        say({ closes: true })
         await memory.close()
         memory = await open()
         await memory.read(options)
