@@ -5,7 +5,7 @@ import type { AskRequest } from '../protocol/types'
 import { describeMissing, printUnit } from './reading'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
-import { oneLine, printable, seconds } from './terminal'
+import { jsonLine, oneLine, printable, seconds } from './terminal'
 
 interface AskFlags extends RecallFlags {
   readonly temperature: number
@@ -63,7 +63,7 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
       },
     })
     view.clear()
-    if (flags.json) return void process.stdout.write(`${JSON.stringify(result)}\n`)
+    if (flags.json) return void process.stdout.write(`${jsonLine(result)}\n`)
     process.stdout.write('\n')
     const cited = new Set(result.citations.map(({ file, startLine, endLine }) => `${file}:${startLine}-${endLine}`))
     if (cited.size > 0) process.stdout.write('\nFrom:\n')

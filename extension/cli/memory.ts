@@ -10,7 +10,7 @@ import { clear, inventory, verify } from '../store/inventory'
 import { defaultLimit } from '../store/keeper'
 import { prune } from '../store/prune'
 import { scan } from '../store/scan'
-import { bytes, oneLine, ProgressView } from './terminal'
+import { bytes, jsonLine, oneLine, ProgressView } from './terminal'
 
 interface MemoryFlags {
   readonly memory?: string
@@ -66,7 +66,7 @@ function sizeOf(text: string): number {
 async function list(flags: MemoryFlags): Promise<void> {
   const folder = await open(flags)
   const found = await inventory(loadAddon(), folder)
-  if (flags.json) return void print(JSON.stringify({ folder: folder.root, ...found }))
+  if (flags.json) return void print(jsonLine({ folder: folder.root, ...found }))
   print(`${oneLine(folder.root)}: ${count(found.segments, 'segment')}, ${bytes(found.bytes)}`)
   for (const { root, files, tokens, bytes: size, usedAt, open } of found.workspaces) {
     const when = new Date(usedAt).toISOString().slice(0, 16).replace('T', ' ')
@@ -87,7 +87,7 @@ async function verifyAll(flags: MemoryFlags & { readonly repair?: boolean }): Pr
   })
   view.clear()
   const { whole, damaged } = result
-  if (flags.json) print(JSON.stringify(result))
+  if (flags.json) print(jsonLine(result))
   else {
     for (const { path, problem } of damaged) print(`  ${oneLine(path)} ${oneLine(problem)}`)
     print(
@@ -101,7 +101,7 @@ async function verifyAll(flags: MemoryFlags & { readonly repair?: boolean }): Pr
 async function pruneAll(flags: MemoryFlags & { readonly keep: number; readonly unused?: boolean }): Promise<void> {
   const folder = await writable(flags)
   const result = await prune(loadAddon(), folder, { limit: flags.keep, unused: flags.unused === true })
-  if (flags.json) return void print(JSON.stringify(result))
+  if (flags.json) return void print(jsonLine(result))
   print(
     `${count(result.removed, 'segment')} removed (${bytes(result.removedBytes)}), ${count(result.kept, 'segment')} kept (${bytes(result.keptBytes)}).`,
   )
@@ -112,7 +112,7 @@ async function clearAll(dir: string | undefined, flags: MemoryFlags): Promise<vo
   const folder = await writable(flags)
   const root = dir === undefined ? undefined : await realpath(dir).catch(() => path.resolve(dir))
   const result = await clear(loadAddon(), folder, root)
-  if (flags.json) return void print(JSON.stringify(result))
+  if (flags.json) return void print(jsonLine(result))
   print(`${count(result.removed, 'segment')} removed.`)
 }
 
@@ -130,7 +130,7 @@ async function scanAll(flags: MemoryFlags & { readonly dryRun?: boolean }): Prom
       onProgress: (done, total) => view.show({ phase: 'verify', done, total, unit: 'files', rate: 0 }),
     })
     view.clear()
-    if (flags.json) return void print(JSON.stringify(result))
+    if (flags.json) return void print(jsonLine(result))
     for (const { workspace, file, reason } of result.found)
       print(`  ${oneLine(path.join(workspace, file))}  — ${oneLine(reason)}`)
     const { found, looked, byName } = result

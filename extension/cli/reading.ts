@@ -5,7 +5,7 @@ import { LongreadError } from '../errors'
 import type { Missing, RecallResult, RecalledUnit, SkippedFile, StreamResult } from '../protocol/types'
 import { commonOptions, recallOptions, recallPart, streamRequest, type CommonFlags, type RecallFlags } from './options'
 import { withSession } from './session'
-import { bytes, oneLine, seconds } from './terminal'
+import { bytes, jsonLine, oneLine, seconds } from './terminal'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -36,7 +36,7 @@ async function stream(dir: string, flags: CommonFlags & { skipped?: boolean }): 
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const result = await client.call('stream', request, { signal, onProgress: (p) => view.show(p) })
     view.clear()
-    if (flags.json) return void print(JSON.stringify(result))
+    if (flags.json) return void print(jsonLine(result))
     print(describeStream(result))
     if (flags.skipped) printSkipped(result.skipped)
     else if (result.skipped.length > 0) print(`${result.skipped.length} left out; --skipped says which and why.`)
@@ -77,7 +77,7 @@ async function recall(
     const results = await client.call('recall', request, { signal, onProgress: (p) => view.show(p) })
     view.clear()
     for (const result of results) {
-      if (flags.json) print(JSON.stringify(result))
+      if (flags.json) print(jsonLine(result))
       else printResult(result)
     }
   })

@@ -8,7 +8,7 @@ import { watchFolder, type Watch } from '../workspace/watch'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 import { describeStream } from './reading'
 import { withSession, type Session } from './session'
-import { oneLine, seconds } from './terminal'
+import { jsonLine, oneLine, seconds } from './terminal'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -84,11 +84,11 @@ class Watching {
     this.reading = true
     const read = async () => {
       do {
-        this.again = false
+        this.again = false as boolean
         const result = await client.call('stream', this.request, { signal, onProgress: (p) => view.show(p) })
         await this.subscribe(foldersLeftOut(result))
         view.clear()
-        print(this.json ? JSON.stringify({ stream: result }) : `${describeStream(result)}\nWatching; Ctrl-C ends.`)
+        print(this.json ? jsonLine({ stream: result }) : `${describeStream(result)}\nWatching; Ctrl-C ends.`)
       } while (this.again)
       this.reading = false
     }
@@ -101,7 +101,7 @@ class Watching {
     const result = await client.call('update', { ...this.request, changes }, { signal })
     if (result.files > 0 || this.json) {
       view.clear()
-      print(this.json ? JSON.stringify({ update: { ...result, changed: files } }) : describeUpdate(files, result))
+      print(this.json ? jsonLine({ update: { ...result, changed: files } }) : describeUpdate(files, result))
     }
     if (result.missing.files > 0) this.read()
   }

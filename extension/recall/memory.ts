@@ -5,6 +5,8 @@
  *
  * Calls on one memory take turns (engine/turns.ts): between two files, and within one, a more urgent one may come in between.
  */
+import { lstat } from 'node:fs/promises'
+import * as path from 'node:path'
 import { uninterrupted, type Turn } from '../engine/turns'
 import { cancelled, LongreadError } from '../errors'
 import type { Change, Missing, Progress, StreamResult, UpdateResult } from '../protocol/types'
@@ -144,6 +146,8 @@ export class Memory extends HeldFiles {
    */
   async update(changes: readonly Change[], options: ReadOptions): Promise<UpdateResult> {
     const started = performance.now()
+    for (const { file } of changes)
+      if (!isRelative(file)) throw new LongreadError('usage', `${file} is not the name of a file in the workspace.`)
     for (const { file, text } of changes) {
       if (typeof text === 'string') this.unsavedTexts.set(file, text)
       else this.unsavedTexts.delete(file)
@@ -153,7 +157,7 @@ export class Memory extends HeldFiles {
     const present = new Map(found.files.map((source) => [source.file, source]))
     const skipped = byFile(found.skipped)
     const gone = names.filter((file) => !present.has(file) && !this.unsavedTexts.has(file))
-    if (names.some(isRuleFile) || this.haveFolder(gone)) await this.look(options)
+    if (names.some(isRuleFile) || (await this.haveFolder(gone))) await this.look(options)
     const leaving = this.leave(gone)
     for (const file of names) {
       const source = present.get(file)
@@ -197,9 +201,13 @@ export class Memory extends HeldFiles {
   }
 
   /** Whether one of these was or is a folder: then more has changed than was said. */
-  private haveFolder(files: readonly string[]): boolean {
+  private async haveFolder(files: readonly string[]): Promise<boolean> {
     const unknown = files.filter((file) => !this.held.has(file) && !this.backlog.has(file))
     if (unknown.length === 0) return false
+    for (const file of unknown) {
+      const stats = await lstat(path.join(this.root, file)).catch(() => undefined)
+      if (stats?.isDirectory() === true) return true
+    }
     const folders = new Set<string>()
     for (const file of [...this.held.keys(), ...this.backlog.files()])
       for (let at = file.indexOf('/'); at >= 0; at = file.indexOf('/', at + 1)) folders.add(file.slice(0, at))
@@ -373,6 +381,10 @@ const namingOf = ({ fingerprint, profile }: LoadedModel, breadcrumbs: boolean): 
   profile: profileKey(profile),
   breadcrumbs,
 })
+
+/** Whether a name stays inside the workspace: relative, with forward slashes, without any way up. */
+const isRelative = (file: string): boolean =>
+  file !== '' && !path.posix.isAbsolute(file) && file.split('/').every((part) => !/^\.{0,2}$/.test(part))
 
 /** Taken before the file is read, so that what changes while it is read tells. */
 const statOf = ({ size, modifiedMs, changedMs }: Stat): Stat | undefined =>

@@ -2,10 +2,9 @@
  * Recall: a question in, ranked units and files out, each with the score of every signal and the words that found it.
  * Attention over all stored keys and the lexical head score every unit; the best are read again and ranked by both.
  */
-import { readFile } from 'node:fs/promises'
-import * as path from 'node:path'
 import { cancellable } from '../engine/addon'
 import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
+import { readSource } from '../workspace/discovery'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
 import type { Memory } from './memory'
@@ -123,10 +122,14 @@ export async function textsOf(
   units: readonly UnitReference[],
 ): Promise<string[]> {
   const files = new Map<string, string>()
-  for (const { file } of units)
-    if (!files.has(file))
-      files.set(file, unsaved(file) ?? (await readFile(path.join(root, file), 'utf8').catch(() => '')))
+  for (const { file } of units) if (!files.has(file)) files.set(file, unsaved(file) ?? (await savedText(root, file)))
   return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
+}
+
+/** Looked at as when it was read: it may have become a link to elsewhere, or gained a secret, since. */
+async function savedText(root: string, file: string): Promise<string> {
+  const source = await readSource(root, file, { wanted: true })
+  return 'text' in source ? source.text : ''
 }
 
 /** A file is as good as its best unit, and a little better for each further good one. */

@@ -1,7 +1,8 @@
 /** What happens while people work: saving, renaming, typing, switching branches, asking while there is still much to read. */
 import assert from 'node:assert/strict'
-import { readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { EngineClient } from '../../extension/engine/client'
 import { createHandlers } from '../../extension/engine/handlers'
 import type { CallTools, EngineHandlers } from '../../extension/engine/handlers-type'
 import type { RecallRequest, StreamRequest } from '../../extension/protocol/types'
@@ -41,8 +42,12 @@ describe('a memory while people work', () => {
     const before = await contents(opened.memory)
     put(root, { 'a.py': python('alpha', 12) + '\n\n' + python('zeppelin', 12), 'new.py': python('submarine', 12) })
     const abort = new AbortController()
+    const giveWay = () => {
+      abort.abort()
+      return Promise.resolve()
+    }
     // The model never gets to it.
-    const turn = { interrupted: abort.signal, giveWay: () => Promise.resolve(abort.abort()) }
+    const turn = { interrupted: abort.signal, giveWay }
     const cancelled = opened.memory.update(
       [{ file: 'a.py' }, { file: 'new.py' }],
       opened.options({ turn, signal: abort.signal }),
@@ -67,7 +72,11 @@ describe('a memory while people work', () => {
     await opened.read()
     renameSync(join(root, 'old.py'), join(root, 'new.py'))
     const abort = new AbortController()
-    const turn = { interrupted: abort.signal, giveWay: () => Promise.resolve(abort.abort()) }
+    const giveWay = () => {
+      abort.abort()
+      return Promise.resolve()
+    }
+    const turn = { interrupted: abort.signal, giveWay }
     await assert.rejects(
       opened.memory.update([{ file: 'old.py' }, { file: 'new.py' }], opened.options({ turn, signal: abort.signal })),
     )
@@ -144,14 +153,14 @@ describe('the engine while a workspace is read', () => {
     ...extra,
   })
 
-  before(async () => {
+  before(() => {
     const folder = temporaryFolder()
     const profile = join(folder, 'profile.json')
     writeFileSync(profile, JSON.stringify(tinyProfile))
     const model = writeRandomModel(join(folder, 'random.gguf'))
     const root = workspace(many(80))
     request = { root, model, profile, memory: null, weights: 'file', device: 'cpu', threads: 1, breadcrumbs: true }
-    handlers = await createHandlers({ log: () => undefined })
+    handlers = createHandlers({ log: () => undefined })
   })
 
   after(() => handlers.dispose?.())
@@ -182,6 +191,33 @@ describe('the engine while a workspace is read', () => {
     const [result] = await handlers.recall(ask, tools())
     assert.equal(result?.missing, undefined)
     assert.equal(result?.units[0]?.file, 'f7.py')
+  })
+
+  it('survives that what it has mapped is cut under its hands: it starts again, and reads that again', async () => {
+    const memory = join(temporaryFolder(), 'memory')
+    const root = workspace(many(4))
+    const notices: string[] = []
+    const logged: string[] = []
+    const client = new EngineClient({
+      onNotice: (message) => notices.push(message),
+      onLog: (level, message) => void (level === 'warn' && logged.push(message)),
+    })
+    try {
+      const ask = { ...request, root, memory, ...lexical, signals: 'all', questions: ['where is function_2'] } as const
+      const first = new EngineClient()
+      await first.call('stream', ask)
+      await first.dispose()
+      assert.equal((await client.call('stream', ask)).tokensRead, 0)
+      const segments = join(memory, 'segments')
+      for (const name of readdirSync(segments, { recursive: true, encoding: 'utf8' }))
+        if (name.endsWith('.segment')) truncateSync(join(segments, name), 4096)
+      const [result] = await client.call('recall', ask)
+      assert.equal(result?.units.length, 3)
+      assert.equal(notices.length, 1)
+      assert.equal(logged.filter((line) => line.includes('is cut or damaged')).length, 4)
+    } finally {
+      await client.dispose()
+    }
   })
 
   it('reads a saved file before the rest', async () => {
