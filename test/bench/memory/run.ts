@@ -4,8 +4,10 @@
  */
 import { parseArgs } from 'node:util'
 import { randomDamage } from './damage'
+import { day } from './day'
 import { randomEdits } from './edits'
 import { randomKills } from './kills'
+import { scale } from './scale'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 const n = (value: number): string => value.toLocaleString('en-US')
@@ -39,7 +41,34 @@ const suites = {
     print(`  ${n(r.compared)} comparisons with a clean read, ${n(r.units)} units: all equal, byte by byte`)
     return 0
   },
+  async day(count: number, seed: number): Promise<number> {
+    const r = await day(count, seed)
+    const change = (100 * (r.residentAfter - r.residentBefore)) / r.residentBefore
+    print(`A day in fast motion: ${n(r.edits)} edits, ${n(r.questions)} questions, ${n(r.switches)} branch switches`)
+    print(
+      `  resident ${megabytes(r.residentBefore)} in its second tenth, ${megabytes(r.residentAfter)} in its last (${change.toFixed(1)} %; target: within 10)`,
+    )
+    print(
+      `  open files ${r.filesBefore} and ${r.filesAfter}, handles ${r.handlesBefore} and ${r.handlesAfter}; ${n(r.wrong)} files differ from a clean read`,
+    )
+    return r.wrong + Math.max(0, r.filesAfter - r.filesBefore) + Math.max(0, r.handlesAfter - r.handlesBefore)
+  },
+  async scale(count: number): Promise<number> {
+    const r = await scale(count)
+    print(`${n(r.files)} files of ${n(r.lines)} lines, made of copies of this repository's sources`)
+    print(
+      `  found in ${n(Math.round(r.discoverMs))} ms, nothing else waited longer than ${r.discoverStallMs.toFixed(0)} ms`,
+    )
+    print(`  watched after ${n(Math.round(r.watchMs))} ms`)
+    print(
+      `  looked at for the first time in ${n(Math.round(r.lookMs))} ms, nothing else waited longer than ${r.lookStallMs.toFixed(0)} ms`,
+    )
+    print(`  one saved and read after ${n(Math.round(r.saveMs))} ms, while ${n(r.missing)} wait`)
+    return 0
+  },
 } as const
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
 
 type Suite = keyof typeof suites
 const names = Object.keys(suites) as Suite[]
@@ -51,6 +80,8 @@ export async function main(args: readonly string[]): Promise<void> {
       kills: { type: 'string', default: '1000' },
       damage: { type: 'string', default: '2000' },
       edits: { type: 'string', default: '300' },
+      day: { type: 'string', default: '10000' },
+      scale: { type: 'string', default: '50000' },
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       only: { type: 'string', default: names.join(',') },
     },
