@@ -1,12 +1,13 @@
 /**
- * `longread bench memory`: what the memory on disk must bear, with full counts. All with a tiny model of random weights, since what is
- * kept does not depend on what the numbers mean.
+ * `longread bench memory`: what the memory on disk must bear, with full counts. All but `restart` with a tiny model of random weights,
+ * since what is kept does not depend on what the numbers mean.
  */
 import { parseArgs } from 'node:util'
 import { randomDamage } from './damage'
 import { day } from './day'
 import { randomEdits } from './edits'
 import { randomKills } from './kills'
+import { restart } from './restart'
 import { scale } from './scale'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
@@ -66,6 +67,22 @@ const suites = {
     print(`  one saved and read after ${n(Math.round(r.saveMs))} ms, while ${n(r.missing)} wait`)
     return 0
   },
+  async restart(count: number): Promise<number> {
+    const r = await restart(count)
+    const ms = (value: number) => `${n(Math.round(value))} ms`
+    print(
+      `${n(r.tokens)} tokens of the default model in ${n(r.files)} files, ${megabytes(r.bytes)}: copies of what was read once`,
+    )
+    print(
+      `  back after a restart in ${ms(r.restartMs)}, of which ${ms(r.holdMs)} without starting and loading the model; ${n(r.tokensRead)} tokens read`,
+    )
+    print(`  first question ${ms(r.firstQuestionMs)} (checks every key), second ${ms(r.secondQuestionMs)}`)
+    const { lines, foundMs, place, readMs } = r.saved
+    print(
+      `  a saved file of ${n(lines)} lines is found after ${ms(foundMs)}, in place ${place} of 10 files; read after ${ms(readMs)}`,
+    )
+    return r.tokensRead + (place === 0 ? 1 : 0)
+  },
 } as const
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
@@ -82,6 +99,7 @@ export async function main(args: readonly string[]): Promise<void> {
       edits: { type: 'string', default: '300' },
       day: { type: 'string', default: '10000' },
       scale: { type: 'string', default: '50000' },
+      restart: { type: 'string', default: '1000000' },
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       only: { type: 'string', default: names.join(',') },
     },
