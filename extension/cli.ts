@@ -8,9 +8,11 @@ import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking'
 import { addBench } from './cli/bench'
 import { addCalibrating } from './cli/calibrating'
+import { addMemory } from './cli/memory'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
-import { printable } from './cli/terminal'
+import { oneLine } from './cli/terminal'
+import { addWatching } from './cli/watching'
 import { packageRoot } from './engine/addon'
 import { asLongreadError, type ErrorCode } from './errors'
 
@@ -28,7 +30,9 @@ function build(): Command {
     )
     .exitOverride()
   addReading(program)
+  addWatching(program)
   addAsking(program)
+  addMemory(program)
   addModels(program)
   addCalibrating(program)
   addBench(program)
@@ -45,7 +49,7 @@ async function main(): Promise<number> {
     // Commander has printed what was wrong; help and version end here, too.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2
     const error = asLongreadError(thrown)
-    process.stderr.write(`longread: ${printable(error.message)} [${error.code}]\n`)
+    process.stderr.write(`longread: ${oneLine(error.message)} [${error.code}]\n`)
     return exitCodes[error.code] ?? 1
   }
 }

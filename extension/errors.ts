@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'engine-died'
   | 'disk'
   | 'too-long'
+  | 'watch'
+  | 'no-segment'
   | 'bad-segment'
 
 export class LongreadError extends Error {
@@ -104,6 +106,13 @@ export const choiceNotStored = (file: string, cause: unknown) =>
   new LongreadError(
     'disk',
     `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. The model in use stays as it was; give --model instead.`,
+    { cause },
+  )
+
+export const watchFailed = (folder: string, cause: unknown) =>
+  new LongreadError(
+    'watch',
+    `${folder} cannot be watched: ${cause instanceof Error ? cause.message : String(cause)}. Where the system's watches are used up, raise fs.inotify.max_user_watches; "longread stream" works without.`,
     { cause },
   )
 

@@ -53,7 +53,7 @@ export async function answer(
     return { answer: nothingFits, citations: [], reading: [], found: false, timings: timings(performance.now()) }
   }
 
-  const texts = await textsOf(memory.root, found.units)
+  const texts = await textsOf(memory, found.units)
   const budget = Math.min(request.readingTokens, model.info().trainedContext - request.sampling.maxTokens - 512)
   const reading = readingList(
     model,

@@ -2,10 +2,10 @@
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { AskRequest } from '../protocol/types'
-import { printUnit } from './reading'
+import { describeMissing, printUnit } from './reading'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
-import { oneLine, printable, seconds } from './terminal'
+import { jsonLine, oneLine, printable, seconds } from './terminal'
 
 interface AskFlags extends RecallFlags {
   readonly temperature: number
@@ -63,11 +63,12 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
       },
     })
     view.clear()
-    if (flags.json) return void process.stdout.write(`${JSON.stringify(result)}\n`)
+    if (flags.json) return void process.stdout.write(`${jsonLine(result)}\n`)
     process.stdout.write('\n')
     const cited = new Set(result.citations.map(({ file, startLine, endLine }) => `${file}:${startLine}-${endLine}`))
     if (cited.size > 0) process.stdout.write('\nFrom:\n')
     for (const place of cited) process.stdout.write(`  ${oneLine(place)}\n`)
+    if (result.missing) process.stdout.write(`\n${describeMissing(result.missing)}\n`)
     if (!flags.why) return
     process.stdout.write('\nRead:\n')
     for (const unit of result.reading) printUnit(unit)

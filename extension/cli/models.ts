@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { catalogue, defaultModel, listModels, useModel } from '../engine/catalogue'
 import { pullModel } from '../engine/download'
 import { cancelled, noModel } from '../errors'
-import { bytes, oneLine, ProgressView } from './terminal'
+import { bytes, jsonLine, oneLine, ProgressView } from './terminal'
 
 export function addModels(program: Command): void {
   const model = program
@@ -16,7 +16,7 @@ export function addModels(program: Command): void {
     .option('--json', 'one JSON object a line')
     .action(async (flags: { json?: boolean }) => {
       for (const found of await listModels()) {
-        if (flags.json) process.stdout.write(`${JSON.stringify(found)}\n`)
+        if (flags.json) process.stdout.write(`${jsonLine(found)}\n`)
         else {
           const state = found.problem ? found.problem : found.onDisk ? 'here' : 'not here; pull it'
           process.stdout.write(
@@ -54,7 +54,7 @@ export function addModels(program: Command): void {
         view.clear()
         process.stdout.write(
           flags.json
-            ? `${JSON.stringify(pulled)}\n`
+            ? `${jsonLine(pulled)}\n`
             : `${pulled.name} is ${pulled.reused ? 'already here' : 'here now'}: ${oneLine(pulled.path)}\n`,
         )
       } finally {

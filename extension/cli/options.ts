@@ -1,9 +1,10 @@
 /** Options that several commands share, and how they become requests. */
 import * as path from 'node:path'
 import { Option, type Command } from 'commander'
-import { cacheFolder, resolveModel } from '../engine/catalogue'
+import { resolveModel } from '../engine/catalogue'
 import { LongreadError } from '../errors'
 import type { RecallOptions, Signals, StreamRequest } from '../protocol/types'
+import { memoryFolder } from './memory'
 
 /** Of every command that loads a model. */
 export interface EngineFlags {
@@ -27,6 +28,7 @@ export interface RecallFlags extends CommonFlags {
   readonly signals: Signals
   readonly rerank: boolean
   readonly rarity: boolean
+  readonly now?: boolean
 }
 
 /** A whole number of at least `least`, or a usage error that names the option. */
@@ -65,6 +67,7 @@ export function recallOptions(command: Command, top: number): Command {
     .option('--top <n>', 'how many units and files to give', wholeNumber('--top', 1), top)
     .addOption(new Option('--signals <which>', 'what ranks').choices(['attention', 'lexical', 'all']).default('all'))
     .option('--no-rerank', 'do not read the best units again to rank them')
+    .option('--now', 'answer at once from what is held, and say what is not yet; default: read what has changed first')
     .option('--no-rarity', 'count every word of the question alike')
 }
 
@@ -77,7 +80,7 @@ export async function engineRequest(flags: EngineFlags) {
     weights: flags.weights,
     device: flags.device,
     threads: flags.threads,
-    memory: flags.store ? path.resolve(flags.memory ?? path.join(cacheFolder(), 'memory')) : null,
+    memory: flags.store ? memoryFolder(flags) : null,
   }
 }
 
@@ -91,9 +94,10 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
   }
 }
 
-export const recallPart = ({ top, signals, rerank, rarity }: RecallFlags): RecallOptions => ({
+export const recallPart = ({ top, signals, rerank, rarity, now }: RecallFlags): RecallOptions => ({
   top,
   signals,
   rerank,
   rarity,
+  now: now === true,
 })

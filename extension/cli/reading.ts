@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
-import type { RecallResult, RecalledUnit, SkippedFile } from '../protocol/types'
+import type { Missing, RecallResult, RecalledUnit, SkippedFile, StreamResult } from '../protocol/types'
 import { commonOptions, recallOptions, recallPart, streamRequest, type CommonFlags, type RecallFlags } from './options'
 import { withSession } from './session'
-import { bytes, oneLine, seconds } from './terminal'
+import { bytes, jsonLine, oneLine, seconds } from './terminal'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
@@ -36,18 +36,26 @@ async function stream(dir: string, flags: CommonFlags & { skipped?: boolean }): 
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const result = await client.call('stream', request, { signal, onProgress: (p) => view.show(p) })
     view.clear()
-    if (flags.json) return void print(JSON.stringify(result))
-    const read = result.files - result.reused
-    print(
-      `${result.files} files held (${read} read now, ${result.reused} kept from before), ${result.units} units, ${result.tokens.toLocaleString('en-US')} tokens.`,
-    )
-    if (read > 0)
-      print(
-        `Read in ${seconds(result.seconds)} at ${Math.round(result.tokensPerSecond)} tokens/s. Memory: ${bytes(result.memoryBytes)}.`,
-      )
+    if (flags.json) return void print(jsonLine(result))
+    print(describeStream(result))
     if (flags.skipped) printSkipped(result.skipped)
     else if (result.skipped.length > 0) print(`${result.skipped.length} left out; --skipped says which and why.`)
   })
+}
+
+export function describeStream(result: StreamResult): string {
+  const { files, reused, units, tokens, tokensPerSecond, memoryBytes } = result
+  const read = files - reused
+  const held = `${files} files held (${read} read now, ${reused} kept from before), ${units} units, ${tokens.toLocaleString('en-US')} tokens.`
+  if (read === 0) return held
+  return `${held}\nRead in ${seconds(result.seconds)} at ${Math.round(tokensPerSecond)} tokens/s. Memory: ${bytes(memoryBytes)}.`
+}
+
+/** What an answer does not know yet. */
+export function describeMissing(missing: Missing): string {
+  const { files, first } = missing
+  const named = first.slice(0, 3).map(oneLine).join(', ')
+  return `${files.toLocaleString('en-US')} ${files === 1 ? 'file is' : 'files are'} not read yet and could not be found: ${named}${files > 3 ? ', …' : ''}`
 }
 
 function printSkipped(skipped: readonly SkippedFile[]): void {
@@ -69,7 +77,7 @@ async function recall(
     const results = await client.call('recall', request, { signal, onProgress: (p) => view.show(p) })
     view.clear()
     for (const result of results) {
-      if (flags.json) print(JSON.stringify(result))
+      if (flags.json) print(jsonLine(result))
       else printResult(result)
     }
   })
@@ -92,10 +100,11 @@ async function readQuestions(file: string): Promise<string[]> {
   })
 }
 
-function printResult({ question, units, ms }: RecallResult): void {
+function printResult({ question, units, ms, missing }: RecallResult): void {
   print(`\n${oneLine(question)}  (${seconds(ms / 1000)})`)
   if (units.length === 0) print('  nothing is held')
   for (const unit of units) printUnit(unit)
+  if (missing) print(describeMissing(missing))
 }
 
 export function printUnit(unit: RecalledUnit): void {

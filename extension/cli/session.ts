@@ -4,7 +4,7 @@
  */
 import { EngineClient } from '../engine/client'
 import { cancelled } from '../errors'
-import { printable, ProgressView } from './terminal'
+import { jsonLine, oneLine, ProgressView } from './terminal'
 
 export interface Session {
   readonly client: EngineClient
@@ -17,7 +17,7 @@ export async function withSession<T>(json: boolean, work: (session: Session) => 
   const view = new ProgressView(process.stderr, json)
   const tell = (message: string) => {
     view.clear()
-    process.stderr.write(json ? `${JSON.stringify({ notice: message })}\n` : `${printable(message)}\n`)
+    process.stderr.write(json ? `${jsonLine({ notice: message })}\n` : `${oneLine(message)}\n`)
   }
   const client = new EngineClient({
     onNotice: tell,

@@ -15,14 +15,19 @@ const phases: Readonly<Record<Phase, string>> = {
   answer: 'Answering',
   download: 'Downloading',
   calibrate: 'Calibrating',
+  verify: 'Checking',
 }
 
-/** Control characters, and marks that reverse the direction of text, as visible escapes. */
+/** Control characters, and marks that change the direction of text or cannot be seen. */
+const unprintable = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+
+/** The same with what could move the cursor, colour the screen or reverse text as visible escapes. */
 export const printable = (text: string): string =>
-  text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
+  text.replace(unprintable, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
+
+/** One line of JSON that a terminal may show, too: it says the same, with all that as escapes. */
+export const jsonLine = (value: unknown): string =>
+  JSON.stringify(value).replace(unprintable, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
 /** As `printable`, on one line. */
 export const oneLine = (text: string): string => printable(text).replace(/[\t\n]/g, ' ')
@@ -53,7 +58,7 @@ export class ProgressView {
   ) {}
 
   show(progress: Progress): void {
-    if (this.json) this.stream.write(`${JSON.stringify({ progress })}\n`)
+    if (this.json) this.stream.write(`${jsonLine({ progress })}\n`)
     else if (this.stream.isTTY) this.draw(progress)
     else this.tell(progress)
   }

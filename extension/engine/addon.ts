@@ -72,6 +72,25 @@ export interface NativeEpisode {
   readonly units: number
   /** Bytes of keys and statistics. */
   readonly bytes: number
+  /**
+   * Writes an immutable segment: to `aside` (on the same file system, new), synced, then renamed to `path`, and the folder
+   * synced; when it resolves, the segment outlives a crash. Rejects with code `disk`; nothing is left half-written.
+   */
+  save(path: string, aside: string, metadata: string): Promise<void>
+  /** False when the keys on disk are no longer what was written. */
+  check(): Promise<boolean>
+  /**
+   * Its units in a new order: `units[i]` is one of its units, or -1 for one without tokens that attention neither finds nor
+   * hides. Throws bad-segment when it is damaged.
+   */
+  pick(units: Int32Array): NativeEpisode
+}
+
+/** A lock on a file, which it makes (0600); the system takes it back when the process ends, however it ends. */
+export interface NativeLock {
+  /** False when another holder is in the way; `exclusive`: nobody else holds it in any way. Never waits. */
+  take(exclusive: boolean): boolean
+  release(): void
 }
 
 export interface GenerateOptions {
@@ -152,13 +171,14 @@ export interface Scores {
 /** What was read of files, for one list of heads. */
 export interface NativeStore {
   bytes(): number
+  /** Throws bad-segment when the episode was read for other heads or kept in another format. */
   put(file: string, episode: NativeEpisode): void
   remove(file: string): void
-  /** Writes an immutable segment: aside, synced, then renamed. Rejects with code `disk`. */
-  save(file: string, path: string, metadata: string): Promise<void>
-  /** Maps a segment and gives its metadata. Rejects with code `bad-segment` when it is damaged or made for other heads. */
-  load(file: string, path: string): Promise<string>
-  /** Units of the files, one file after the other. */
+  /** Throws usage when the file is not held. */
+  get(file: string): NativeEpisode
+  /** Files whose keys on disk a question found damaged, since this was last asked. */
+  takeDamaged(): string[]
+  /** Units of the files, one file after the other. Rejects with bad-segment where keys on disk are damaged. */
   score(
     files: readonly string[],
     queries: Float32Array,
@@ -170,7 +190,14 @@ export interface NativeStore {
 
 export interface NativeAddon {
   loadModel(options: LoadOptions, cancel: NativeCancel, progress: (fraction: number) => void): Promise<NativeModel>
+  /**
+   * Maps a segment and checks all but its keys, which are checked when they are first used. Rejects with code `no-segment` when
+   * there is none, `bad-segment` when it is damaged or of another version.
+   */
+  mapEpisode(path: string): Promise<{ episode: NativeEpisode; metadata: string }>
   readonly Cancel: new () => NativeCancel
+  /** Throws disk when the file cannot be made. */
+  readonly Lock: new (path: string) => NativeLock
   readonly Store: new (model: NativeModel, heads: readonly Head[], keyFormat: KeyFormat) => NativeStore
   /** What the scoring loop was compiled for: `avx512`, `avx2` or `portable`. */
   readonly instructions: string
@@ -237,6 +264,7 @@ const nativeCodes = new Set<string>([
   'engine-missing',
   'disk',
   'too-long',
+  'no-segment',
   'bad-segment',
 ])
 

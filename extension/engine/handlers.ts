@@ -1,54 +1,74 @@
 /**
- * What the engine process does for its client: one model, one memory a workspace, the calls of protocol/calls.ts. A call reads
- * what has changed on disk before it answers, so that every answer is about the files as they are. A model without a profile
- * gets one from the first workspace it reads, before that call is served or beside the calls that follow.
+ * What the engine process does for its client: one model, one memory a workspace, the calls of protocol/calls.ts. Unless it is
+ * asked to answer now, a question reads what has changed on disk before, so that every answer is about the files as they are. A
+ * model without a profile gets one from the first workspace it reads, before that call is served or beside the calls that follow.
  */
-import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import * as os from 'node:os'
-import * as path from 'node:path'
 import { answer } from '../answer/answer'
 import { asLongreadError, LongreadError, noFolder } from '../errors'
 import type {
+  AskRequest,
   CalibrateRequest,
   CalibrateResult,
   EngineOptions,
+  Missing,
   Progress,
+  RecallRequest,
+  RecallResult,
   StreamRequest,
-  StreamResult,
 } from '../protocol/types'
+import { namedFiles } from '../recall/backlog'
 import type { Step } from '../recall/calibration/features'
-import { Memory, type LoadedModel } from '../recall/memory'
+import { Memory, type LoadedModel, type ReadOptions } from '../recall/memory'
 import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/profile'
 import { recall } from '../recall/recall'
 import { cancellable, librariesFolder, loadAddon } from './addon'
 import { calibratedLine, calibrateOn, keptProfile, requestFor } from './calibrating'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
 import { fingerprint, readModelFile } from './model-file'
-import { Turns } from './turns'
+import { Turns, uninterrupted, type Turn } from './turns'
 
 export function createHandlers({ log }: HandlersContext): EngineHandlers {
   const engine = new Engine(log)
   return {
-    stream: (request, tools) => engine.turns.take(async () => (await engine.read(request, tools)).result),
+    stream: (request, tools) =>
+      engine.turns.take('read', tools.signal, async (turn) => {
+        const memory = await engine.memory(request, tools)
+        return memory.read(engine.options(request, tools, turn))
+      }),
+    update: (request, tools) =>
+      engine.turns.take('update', tools.signal, async (turn) => {
+        const memory = await engine.memory(request, tools)
+        return memory.update(request.changes, engine.options(request, tools, turn))
+      }),
     recall: (request, tools) =>
-      engine.turns.take(async () => {
-        const { memory } = await engine.read(request, tools)
-        const results = []
-        for (const question of request.questions) results.push(await recall(memory, question, request, tools))
+      engine.turns.take('question', tools.signal, async () => {
+        const memory = await engine.ready(request, request.questions, tools)
+        const results: RecallResult[] = []
+        for (const question of request.questions) {
+          const found = await engine.repairing(memory, request, tools, () => recall(memory, question, request, tools))
+          results.push({ ...found, ...missingOf(memory) })
+        }
         return results
       }),
     ask: (request, tools) =>
-      engine.turns.take(async () => {
+      engine.turns.take('question', tools.signal, async () => {
         const started = performance.now()
-        const { memory } = await engine.read(request, tools)
+        const memory = await engine.ready(request, [request.question], tools)
         const stream = performance.now() - started
-        const { timings, ...rest } = await answer(memory, request, tools)
-        return { ...rest, timings: { ...timings, stream, total: performance.now() - started } }
+        const answered = await engine.repairing(memory, request, tools, () => answer(memory, request, tools))
+        const timings = { ...answered.timings, stream, total: performance.now() - started }
+        return { ...answered, ...missingOf(memory), timings }
       }),
-    calibrate: (request, tools) => engine.turns.take(() => engine.calibrate(request, tools)),
+    calibrate: (request, tools) => engine.turns.take('read', tools.signal, () => engine.calibrate(request, tools)),
     dispose: () => engine.dispose(),
   }
+}
+
+const missingOf = (memory: Memory): { missing?: Missing } => {
+  const missing = memory.missing()
+  return missing.files > 0 ? { missing } : {}
 }
 
 type Loaded = Omit<LoadedModel, 'profile'>
@@ -57,6 +77,7 @@ class Engine {
   readonly turns = new Turns()
   private loaded: { readonly key: string; readonly model: LoadedModel } | undefined
   private readonly memories = new Map<string, Memory>()
+
   /** The calibration beside the calls, for the model that is loaded. */
   private background: AbortController | undefined
   /** Models that were told to have no profile, and those that calibrating failed for: neither is done twice. */
@@ -64,26 +85,50 @@ class Engine {
 
   constructor(private readonly log: Log) {}
 
-  /** The workspace's memory, brought to what is on disk. */
-  async read(request: StreamRequest, tools: CallTools): Promise<{ memory: Memory; result: StreamResult }> {
+  private readonly warn = (message: string) => this.log('warn', message)
+
+  options(request: StreamRequest, { signal, progress }: CallTools, turn: Turn): ReadOptions {
+    return { signal, progress, turn, log: this.warn, first: request.first }
+  }
+
+  /** The workspace's memory as it is held now. */
+  async memory(request: StreamRequest, tools: CallTools): Promise<Memory> {
     const root = await realpath(request.root).catch(() => {
       throw noFolder(request.root)
     })
     let loaded = await this.load(request, tools)
     if (loaded.profile.heads.length === 0) loaded = await this.withoutProfile(loaded, request, root, tools)
-    const key = createHash('sha256')
-      .update(JSON.stringify([root, request.breadcrumbs]))
-      .digest('hex')
+    const { breadcrumbs, memory: folder, memoryLimit: limit } = request
+    const key = JSON.stringify([root, breadcrumbs, folder])
     let memory = this.memories.get(key)
-    if (!memory) this.memories.set(key, (memory = new Memory(root, loaded)))
-    const result = await memory.read({
-      breadcrumbs: request.breadcrumbs,
-      folder: request.memory === null ? null : path.join(request.memory, 'segments'),
-      signal: tools.signal,
-      progress: tools.progress,
-      log: (message) => this.log('warn', message),
-    })
-    return { memory, result }
+    if (!memory) {
+      memory = await Memory.open(root, loaded, { breadcrumbs, folder, limit, log: this.warn })
+      this.memories.set(key, memory)
+    }
+    return memory
+  }
+
+  /** For questions: brought to what is on disk, or, when they are to be answered now, as it is. */
+  async ready(request: RecallRequest | AskRequest, questions: readonly string[], tools: CallTools): Promise<Memory> {
+    const memory = await this.memory(request, tools)
+    // A question is the most urgent there is: it gives way to nothing.
+    const options = this.options(request, tools, uninterrupted)
+    if (request.now !== true) await memory.read(options)
+    else {
+      if (!memory.hasLooked) await memory.look(options)
+      memory.prefer(namedFiles(questions, memory.waiting()))
+    }
+    return memory
+  }
+
+  /** What a question finds damaged on disk is read again, and then it is asked again. */
+  async repairing<T>(memory: Memory, request: StreamRequest, tools: CallTools, ask: () => Promise<T>): Promise<T> {
+    for (;;)
+      try {
+        return await ask()
+      } catch (thrown) {
+        if (!(await memory.repair(this.options(request, tools, uninterrupted)))) throw thrown
+      }
   }
 
   async calibrate(request: CalibrateRequest, tools: CallTools): Promise<CalibrateResult> {
@@ -95,13 +140,13 @@ class Engine {
       )
     const step: Step = (work) => work(tools.signal)
     const { profile, result } = await calibrateOn(loaded, request, tools, { step, keepSegments: true })
-    if (request.keep) this.use(loaded, profile)
+    if (request.keep) await this.use(loaded, profile)
     return result
   }
 
-  dispose(): Promise<void> {
+  async dispose(): Promise<void> {
     this.background?.abort()
-    return Promise.resolve()
+    await this.close()
   }
 
   /** Nobody knows yet which heads of this model find code: finds out, now or beside the calls, and says so. */
@@ -114,16 +159,15 @@ class Engine {
     const name = loaded.model.info().name || loaded.model.info().architecture
     const known = this.told.has(loaded.fingerprint)
     this.told.add(loaded.fingerprint)
-    const tell = (message: string) => this.log('warn', message)
     const none = `There is no profile for ${name}: nobody has measured which of its heads find code.`
     const words = 'Until there is one, words alone and reading again find it.'
     const { calibrate: when = 'background' } = request
     if (known) return this.loaded?.model ?? loaded
     if (when === 'never') {
-      tell(`${none} ${words} "longread calibrate DIR" makes one.`)
+      this.warn(`${none} ${words} "longread calibrate DIR" makes one.`)
       return loaded
     }
-    tell(
+    this.warn(
       `${none} It is calibrated now on documented functions of this folder, once.${when === 'first' ? '' : ` ${words}`}`,
     )
     const own = requestFor(request, root)
@@ -134,15 +178,15 @@ class Engine {
     try {
       const step: Step = (work) => work(tools.signal)
       const { profile, result } = await calibrateOn(loaded, own, tools, { step, keepSegments: false })
-      tell(calibratedLine(result))
-      return this.use(loaded, profile)
+      this.warn(calibratedLine(result))
+      return await this.use(loaded, profile)
     } catch (thrown) {
       const error = asLongreadError(thrown)
       if (error.code !== 'bad-corpus') {
         this.told.delete(loaded.fingerprint)
         throw error
       }
-      tell(`${error.message} ${words}`)
+      this.warn(`${error.message} ${words}`)
       return loaded
     }
   }
@@ -151,27 +195,32 @@ class Engine {
     const abort = (this.background = new AbortController())
     const tools = { signal: abort.signal, progress: () => undefined, log: this.log }
     const step = this.turns.between(abort.signal)
-    const tell = (message: string) => this.log('warn', message)
     calibrateOn(loaded, request, tools, { step, keepSegments: false })
-      .then(({ profile, result }) => {
+      .then(async ({ profile, result }) => {
         if (abort.signal.aborted) return
-        this.use(loaded, profile)
-        tell(`${calibratedLine(result)} The workspace is read with it from the next question on.`)
+        await this.use(loaded, profile)
+        this.warn(`${calibratedLine(result)} The workspace is read with it from the next question on.`)
       })
       .catch((thrown: unknown) => {
         // Whoever loads this model again calibrates it again.
         if (abort.signal.aborted) this.told.delete(loaded.fingerprint)
-        else tell(`${asLongreadError(thrown).message} Words alone and reading again find code.`)
+        else this.warn(`${asLongreadError(thrown).message} Words alone and reading again find code.`)
       })
   }
 
   /** From the next call on, the model that is loaded has this profile. */
-  private use(loaded: Loaded, profile: Profile): LoadedModel {
+  private async use(loaded: Loaded, profile: Profile): Promise<LoadedModel> {
     const model = { ...loaded, profile }
     if (this.loaded?.model.model !== loaded.model) return model
     this.loaded = { key: this.loaded.key, model }
-    this.memories.clear()
+    await this.close()
     return model
+  }
+
+  /** Lets go of all memories. */
+  private async close(): Promise<void> {
+    await Promise.all([...this.memories.values()].map((memory) => memory.close()))
+    this.memories.clear()
   }
 
   private async load(
@@ -181,9 +230,9 @@ class Engine {
     const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()
+    await this.close()
     this.loaded?.model.model.dispose()
     this.loaded = undefined
-    this.memories.clear()
     readModelFile(request.model)
     const addon = loadAddon()
     const threads = request.threads > 0 ? request.threads : os.availableParallelism()

@@ -12,10 +12,13 @@ import type {
   RecallResult,
   StreamRequest,
   StreamResult,
+  UpdateRequest,
+  UpdateResult,
 } from './types'
 
 export interface EngineCalls {
   stream: { request: StreamRequest; result: StreamResult }
+  update: { request: UpdateRequest; result: UpdateResult }
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
   calibrate: { request: CalibrateRequest; result: CalibrateResult }

@@ -24,7 +24,17 @@ export interface SkippedFile {
   readonly reason: string
 }
 
-export type Phase = 'discover' | 'load' | 'read' | 'recall' | 'rerank' | 'prefill' | 'answer' | 'download' | 'calibrate'
+export type Phase =
+  | 'discover'
+  | 'load'
+  | 'read'
+  | 'recall'
+  | 'rerank'
+  | 'prefill'
+  | 'answer'
+  | 'download'
+  | 'calibrate'
+  | 'verify'
 
 /** Progress of a phase. `total` is 0 while it is not known; `rate` is `unit`s per second. */
 export interface Progress {
@@ -51,6 +61,8 @@ export interface EngineOptions {
 export interface StoreOptions {
   /** Folder of the memory on disk, or null to keep it only in this process. */
   readonly memory: string | null
+  /** Bytes that it may hold over all workspaces; what was used longest ago goes first. Default 20 GB. */
+  readonly memoryLimit?: number
 }
 
 export interface StreamRequest extends EngineOptions, StoreOptions {
@@ -62,6 +74,8 @@ export interface StreamRequest extends EngineOptions, StoreOptions {
    * or beside the calls that follow, which words alone serve until then (`background`, the default), or not at all.
    */
   readonly calibrate?: 'first' | 'background' | 'never'
+  /** Files that are read first, in this order: what is open. */
+  readonly first?: readonly string[]
 }
 
 export interface StreamResult {
@@ -69,11 +83,43 @@ export interface StreamResult {
   readonly skipped: readonly SkippedFile[]
   readonly units: number
   readonly tokens: number
+  /** Tokens of those that had to be read now. */
+  readonly tokensRead: number
   readonly seconds: number
   readonly tokensPerSecond: number
   readonly memoryBytes: number
   /** Files whose keys were already held and were not read again. */
   readonly reused: number
+}
+
+/** A file that was saved, removed or renamed (no `text`), typed in and not saved (`text`), or whose unsaved text was given up (null). */
+export interface Change {
+  readonly file: string
+  readonly text?: string | null
+}
+
+/**
+ * Brings in what has changed, ahead of everything that waits; the last change is read first. A renamed file is two changes. What
+ * else waits then (`missing`), such as files that a changed ignore file lets in, is read by the next `stream`.
+ */
+export interface UpdateRequest extends StreamRequest {
+  readonly changes: readonly Change[]
+}
+
+export interface UpdateResult {
+  /** Files and tokens that the model read. */
+  readonly files: number
+  readonly tokens: number
+  readonly ms: number
+  readonly missing: Missing
+}
+
+/** What is found but not read yet, so that answers do not know it. */
+export interface Missing {
+  readonly files: number
+  readonly bytes: number
+  /** Names of those that come next. */
+  readonly first: readonly string[]
 }
 
 export type Signals = 'attention' | 'lexical' | 'all'
@@ -84,6 +130,8 @@ export interface RecallOptions {
   readonly rerank: boolean
   /** Question words weighted by their rarity in this repository. */
   readonly rarity: boolean
+  /** Answers at once from what is held; what is not held yet is told (`missing`). Otherwise all is read before. */
+  readonly now?: boolean
 }
 
 export interface RecallRequest extends StreamRequest, RecallOptions {
@@ -113,6 +161,8 @@ export interface RecallResult {
   readonly units: readonly RecalledUnit[]
   readonly files: readonly RecalledFile[]
   readonly ms: number
+  /** Left out when everything was held. */
+  readonly missing?: Missing
 }
 
 export interface SamplingOptions {
@@ -150,6 +200,8 @@ export interface AskResult {
   readonly reading: readonly RecalledUnit[]
   /** False when nothing in the memory fits the question and the answer says so. */
   readonly found: boolean
+  /** Left out when everything was held. */
+  readonly missing?: Missing
   /** Milliseconds by step; `firstToken` counts from the end of recall. */
   readonly timings: {
     readonly stream: number

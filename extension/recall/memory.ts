@@ -1,271 +1,429 @@
 /**
- * The memory of one workspace: every file that was read, its units, their keys (in the native store) and their words (in the
- * lexical index). Reading discovers the files, reuses what is stored on disk for the same content, reads the rest and stores it.
+ * The memory of one workspace. Three ways bring it to what is on disk: `look` finds what there is, takes what is kept from before
+ * and lists the rest; `read` then reads the list; `update` brings in what was just saved or typed, ahead of the list. After each the
+ * memory is what a clean read of the same contents would give, except for what `missing` tells.
+ *
+ * Calls on one memory take turns (engine/turns.ts): between two files, and within one, a more urgent one may come in between.
  */
-import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import * as path from 'node:path'
-import { cancellable, type NativeAddon, type NativeModel, type NativeStore } from '../engine/addon'
-import { cancelled, diskFailure, LongreadError } from '../errors'
-import type { Progress, SkippedFile, StreamResult, Unit, UnitReference } from '../protocol/types'
-import { discover, readSource } from '../workspace/discovery'
+import { uninterrupted, type Turn } from '../engine/turns'
+import { cancelled, LongreadError } from '../errors'
+import type { Change, Missing, Progress, StreamResult, UpdateResult } from '../protocol/types'
+import { hasCode, shortHash } from '../store/folder'
+import { defaultLimit, Keeper } from '../store/keeper'
+import { namingVersion, segmentName, type Naming } from '../store/naming'
+import { discover, judgeText, readSource, type Source, type SourceFile } from '../workspace/discovery'
+import { secretInText, secretRules } from '../workspace/secrets'
 import { cutUnits } from '../workspace/units'
-import { bankOf, type Bank } from './bank'
-import { layOut, unitTexts } from './episode'
-import { KinWords } from './kin'
-import { LexicalIndex } from './lexical'
-import { headsOf, profileKey, type Profile } from './profile'
-import { ProgressMeter } from './progress'
+import { Backlog, type Waiting } from './backlog'
+import { unitTexts } from './episode'
+import { HeldFiles, type HeldFile, type LoadedModel, type Reading, type Standing, type Stat } from './held'
+import { byFile, isRuleFile, LeftOut, reasonFor } from './left-out'
+import { profileKey } from './profile'
+import { EpisodeReader, type EpisodeListeners } from './reading'
+import { ReadingProgress } from './reading-progress'
 
-export interface LoadedModel {
-  readonly addon: NativeAddon
-  readonly model: NativeModel
-  /** Names the weights in the keys of what is stored. */
-  readonly fingerprint: string
-  readonly profile: Profile
-  /** Processor threads for scoring. */
-  readonly threads: number
-}
+export type { LoadedModel } from './held'
 
-export interface ReadOptions {
+const unheard: EpisodeListeners = { onTokens: () => undefined, onHeard: () => undefined, progress: () => undefined }
+
+export interface MemoryOptions {
   readonly breadcrumbs: boolean
-  /** Folder of segments, or null: nothing is written. */
+  /** Folder of the memory on disk, or null: nothing is written. */
   readonly folder: string | null
-  readonly signal: AbortSignal
-  readonly progress: (progress: Progress) => void
+  /** Bytes that the folder may hold. */
+  readonly limit?: number | undefined
   readonly log: (message: string) => void
 }
 
-interface HeldFile {
-  readonly units: readonly UnitReference[]
-  readonly hash: string
-  readonly tokens: number
+export interface ReadOptions {
+  readonly signal: AbortSignal
+  readonly progress: (progress: Progress) => void
+  readonly log: (message: string) => void
+  readonly turn?: Turn
+  /** Files that are read first, in this order: what is open. */
+  readonly first?: readonly string[] | undefined
+  /** A file is held from now on: read just now or taken from what was kept; `kept`: it will outlive this process. */
+  readonly onHeld?: (file: string, how: 'read' | 'reused', kept: boolean) => void
 }
 
-interface Listeners {
-  readonly onTokens: (tokens: number, of: number) => void
-  /** The bank was heard, which took so long. */
-  readonly onHeard: (milliseconds: number) => void
-}
+/** By their text: what was held of files that are gone, for those that they became. */
+type Leaving = ReadonlyMap<string, Standing>
 
-const unheard: Listeners = { onTokens: () => undefined, onHeard: () => undefined }
+/** Files looked at together: enough to keep libuv's four threads at work. */
+const filesAtOnce = 16
 
-/** What a segment says of itself beside keys. */
-interface Metadata {
-  readonly units: readonly Unit[]
-  readonly tokens: number
-}
+/** A file that was changed within this time before it was looked at may change again without its times telling (ms). */
+const coarseClock = 2000
 
-/** Files are read by the model while the next ones are fetched from disk, cut and tokenised. */
-export class Memory {
-  readonly lexical = new LexicalIndex()
-  readonly kin: KinWords
-  readonly store: NativeStore
-  private readonly held = new Map<string, HeldFile>()
-  /** What files() and units() give, until a file comes or goes. */
-  private listed: { readonly files: string[]; readonly units: UnitReference[] } | undefined
-  private bank: Bank | undefined
-  private diskFailed = false
+export class Memory extends HeldFiles {
+  private readonly backlog = new Backlog()
+  private readonly unsavedTexts = new Map<string, string>()
+  private readonly leftOut: LeftOut
+  private readonly naming: Naming
+  private readonly reader: EpisodeReader
+  private found = false
+  private closed = false
 
+  /** `keeper`: what keeps it on disk, if anything does; `open` makes one. */
   constructor(
-    readonly root: string,
-    readonly loaded: LoadedModel,
+    root: string,
+    loaded: LoadedModel,
+    breadcrumbs = true,
+    private readonly keeper?: Keeper,
   ) {
-    this.kin = new KinWords(loaded)
-    this.store = new loaded.addon.Store(loaded.model, headsOf(loaded.profile), loaded.profile.keyFormat)
+    super(root, loaded)
+    this.naming = namingOf(loaded, breadcrumbs)
+    this.reader = new EpisodeReader(loaded, breadcrumbs, keeper?.folder.banks ?? null)
+    this.leftOut = new LeftOut(keeper)
   }
 
-  /** Files that are held, by name. */
-  files(): readonly string[] {
-    return this.list().files
+  /** `root` is absolute and without links. Throws usage when the folder of the memory may not be used. */
+  static async open(root: string, loaded: LoadedModel, options: MemoryOptions): Promise<Memory> {
+    const { breadcrumbs, folder, limit = defaultLimit, log } = options
+    const naming = namingOf(loaded, breadcrumbs)
+    const keep = { memory: folder ?? '', workspace: root, naming, limit, log }
+    // Words are quicker found again than kept.
+    const keeps = folder !== null && loaded.profile.heads.length > 0
+    return new Memory(root, loaded, breadcrumbs, keeps ? await Keeper.open(loaded.addon, keep) : undefined)
   }
 
-  unitsOf(file: string): readonly UnitReference[] {
-    return this.held.get(file)?.units ?? []
+  /** The text of a file that is open and not saved. */
+  readonly unsaved = (file: string): string | undefined => this.unsavedTexts.get(file)
+
+  /** What is found but not read yet. */
+  missing(): Missing {
+    return { files: this.backlog.size, bytes: this.backlog.bytes, first: this.backlog.peek(5) }
   }
 
-  /** Units of all files, in the order in which the store scores `files()`. */
-  units(): readonly UnitReference[] {
-    return this.list().units
+  /** Files that wait to be read, in no order. */
+  waiting(): Iterable<string> {
+    return this.backlog.files()
   }
 
-  private list() {
-    if (this.listed) return this.listed
-    const files = [...this.held.keys()].sort()
-    return (this.listed = { files, units: files.flatMap((file) => [...this.unitsOf(file)]) })
+  /** These come next, where they wait. */
+  prefer(files: readonly string[]): void {
+    this.backlog.prefer(files)
+  }
+
+  /** True once the files of the workspace were looked for. */
+  get hasLooked(): boolean {
+    return this.found
   }
 
   /** Brings the memory to what is on disk now. Rejects with `cancelled`; what was read until then stays. */
   async read(options: ReadOptions): Promise<StreamResult> {
     const started = performance.now()
-    const { signal } = options
-    const found = await discover(this.root, { signal, onProgress: options.progress })
-    const skipped: SkippedFile[] = [...found.skipped]
-    const present = new Set(found.files.map(({ file }) => file))
-    for (const file of this.files()) if (!present.has(file)) this.drop(file)
-    if (options.folder !== null) await this.prepare(options.folder)
-
-    const meter = new ProgressMeter('read', 'tokens', options.progress)
-    // Bytes tell how far reading is; tokens a byte are learned on the way.
-    const totalBytes = found.files.reduce((sum, { size }) => sum + size, 0)
-    let bytes = 0
-    let reused = 0
-    let hearing = 0
-    let tokensRead = 0
-    for (const { file, size, wanted } of found.files) {
-      if (signal.aborted) throw cancelled()
-      const source = await readSource(this.root, file, { wanted })
-      if ('skipped' in source) {
-        this.drop(file)
-        skipped.push({ file, reason: source.skipped })
-        bytes += size
-        continue
-      }
-      const estimate = (now: number, part: number) => {
-        const share = (bytes + size * part) / Math.max(1, totalBytes)
-        meter.report(now, share > 0.002 ? Math.round(now / share) : 0, file)
-      }
-      const outcome = await this.readFile(file, source.text, options, {
-        onTokens: (tokens, of) => estimate(tokensRead + tokens, of > 0 ? tokens / of : 1),
-        onHeard: (milliseconds) => {
-          hearing += milliseconds
-          meter.skip(milliseconds)
-        },
-      })
-      if (outcome.reused) reused++
-      else tokensRead += outcome.tokens
-      bytes += size
-      estimate(tokensRead, 0)
-    }
+    await this.look(options)
+    const progress = await this.drain(options, false)
+    await this.keeper?.flush()
     const seconds = (performance.now() - started) / 1000
-    meter.finish(tokensRead)
-    const files = [...this.held.values()]
-    const tokens = files.reduce((sum, held) => sum + held.tokens, 0)
+    const totals = this.totals()
     return {
-      files: files.length,
-      skipped: skipped.sort((a, b) => (a.file < b.file ? -1 : 1)),
-      units: files.reduce((sum, held) => sum + held.units.length, 0),
-      tokens,
+      ...totals,
+      skipped: this.leftOut.list(),
+      tokensRead: progress.tokens,
       seconds,
-      tokensPerSecond: seconds > 0 ? tokensRead / (seconds - hearing / 1000) : 0,
-      memoryBytes: this.store.bytes(),
-      reused,
+      tokensPerSecond: progress.rate(),
+      reused: totals.files - progress.files,
     }
   }
 
-  private drop(file: string): void {
-    if (!this.held.delete(file)) return
-    this.listed = undefined
-    this.store.remove(file)
-    this.lexical.remove(file)
+  /** Finds the files, takes what is kept from before, lists the rest. Reads nothing with the model. */
+  async look(options: ReadOptions): Promise<void> {
+    const { signal, turn = uninterrupted } = options
+    this.backlog.prefer(options.first ?? [])
+    const found = await discover(this.root, { signal, onProgress: options.progress })
+    const present = new Set(found.files.map(({ file }) => file))
+    const known = new Set([...this.held.keys(), ...this.backlog.files(), ...(this.keeper?.known() ?? [])])
+    const leaving = this.leave([...known].filter((file) => !present.has(file) && !this.unsavedTexts.has(file)))
+    await this.leftOut.replace(found.skipped, known)
+    for (let i = 0; i < found.files.length; i += filesAtOnce) {
+      this.checkOpen(signal)
+      if (turn.interrupted.aborted) await turn.giveWay()
+      const some = found.files.slice(i, i + filesAtOnce)
+      await Promise.all(some.map((source) => this.lookAt(source, leaving, options, false)))
+    }
+    this.found = true
   }
 
-  /** From here on the file counts as held; its keys are in the store already. `texts` are its units'. */
-  protected hold(file: string, hash: string, { units, tokens }: Metadata, texts: readonly string[]): void {
-    const references = units.map((unit) => ({ file, ...unit }))
-    this.held.set(file, { units: references, hash, tokens })
-    this.listed = undefined
-    this.lexical.put(file, references, texts)
+  /**
+   * Brings in files that were saved, removed, renamed or typed in, the last of `changes` first. From the start they are found by
+   * their words, and what did not change in them by attention, too; it resolves when they are read.
+   */
+  async update(changes: readonly Change[], options: ReadOptions): Promise<UpdateResult> {
+    const started = performance.now()
+    for (const { file } of changes)
+      if (!isRelative(file)) throw new LongreadError('usage', `${file} is not the name of a file in the workspace.`)
+    for (const { file, text } of changes) {
+      if (typeof text === 'string') this.unsavedTexts.set(file, text)
+      else this.unsavedTexts.delete(file)
+    }
+    const names = [...new Set(changes.map(({ file }) => file))]
+    const found = await discover(this.root, { signal: options.signal, only: names })
+    const present = new Map(found.files.map((source) => [source.file, source]))
+    const skipped = byFile(found.skipped)
+    const gone = names.filter((file) => !present.has(file) && !this.unsavedTexts.has(file))
+    if (names.some(isRuleFile) || (await this.haveFolder(gone))) await this.look(options)
+    const leaving = this.leave(gone)
+    for (const file of names) {
+      const source = present.get(file)
+      const text = this.unsavedTexts.get(file)
+      this.leftOut.remove(file)
+      const reason = reasonFor(skipped, file)
+      if (reason !== undefined) await this.exclude(file, reason)
+      else if (text !== undefined) await this.lookAtUnsaved(file, text, source, options)
+      else if (source) await this.lookAt(source, leaving, options, true)
+    }
+    const { files, tokens } = await this.drain(options, true)
+    return { files, tokens, ms: performance.now() - started, missing: this.missing() }
   }
 
-  /** Holds a file with this text, whatever stands on disk: from its segment, or read now. */
+  /** Reads again what a question found damaged on disk; false when there was nothing. */
+  async repair(options: ReadOptions): Promise<boolean> {
+    const damaged = this.store.takeDamaged()
+    for (const file of damaged) {
+      options.log(`What was kept of ${file} is damaged; it is read again.`)
+      await this.keeper?.discard(file)
+      this.drop(file)
+    }
+    if (damaged.length > 0)
+      await this.update(
+        damaged.map((file) => ({ file })),
+        options,
+      )
+    return damaged.length > 0
+  }
+
+  /** Writes what is not written yet and lets go of the folder. */
+  async close(): Promise<void> {
+    this.closed = true
+    await this.keeper?.close()
+  }
+
+  protected override drop(file: string): void {
+    this.backlog.remove(file)
+    this.keeper?.drop(file)
+    super.drop(file)
+  }
+
+  /** Whether one of these was or is a folder: then more has changed than was said. */
+  private async haveFolder(files: readonly string[]): Promise<boolean> {
+    const unknown = files.filter((file) => !this.held.has(file) && !this.backlog.has(file))
+    if (unknown.length === 0) return false
+    for (const file of unknown) {
+      const stats = await lstat(path.join(this.root, file)).catch(() => undefined)
+      if (stats?.isDirectory() === true) return true
+    }
+    const folders = new Set<string>()
+    for (const file of [...this.held.keys(), ...this.backlog.files()])
+      for (let at = file.indexOf('/'); at >= 0; at = file.indexOf('/', at + 1)) folders.add(file.slice(0, at))
+    return unknown.some((file) => folders.has(file))
+  }
+
+  /** Drops files; what was held of them may stand in for what they became. */
+  private leave(files: readonly string[]): Leaving {
+    const leaving = new Map<string, Standing>()
+    for (const file of files) {
+      const standing = this.standing(file)
+      if (standing) leaving.set(standing.held.mark, standing)
+      this.drop(file)
+    }
+    return leaving
+  }
+
+  private async exclude(file: string, reason: string): Promise<void> {
+    this.drop(file)
+    await this.leftOut.add(file, reason)
+  }
+
+  /** Holds a file that is kept already; otherwise lists it, and what was held of it stands in. */
+  private async lookAt(source: SourceFile, leaving: Leaving, options: ReadOptions, urgent: boolean): Promise<void> {
+    const { file, wanted } = source
+    const held = this.held.get(file)
+    if (this.unsavedTexts.has(file) || (held && isSame(held, source))) return
+    const stat = statOf(source)
+    const read = await readSource(this.root, file, { wanted, isClean: () => true })
+    if ('skipped' in read) return this.exclude(file, read.skipped)
+    const name = segmentName(this.naming, file, read.text)
+    if (held?.name === name) return this.keepHeld(file, held, stat)
+    if (await this.takeKept(file, read.text, name, stat)) {
+      options.onHeld?.(file, 'reused', true)
+      return
+    }
+    this.backlog.put(source, urgent)
+    const from = leaving.get(shortHash(read.text)) ?? (urgent ? this.blank() : undefined)
+    await this.standIn(file, read.text, this.standing(file) ?? from, options)
+  }
+
+  /** Text that nobody saved is held like a file's, but never written to disk. */
+  private async lookAtUnsaved(file: string, text: string, source: SourceFile | undefined, options: ReadOptions) {
+    const wanted = source?.wanted ?? false
+    const judged = await judgeText(file, text, { wanted })
+    // While a secret is being typed, the file is not held; what was saved without it may stay on disk.
+    if ('skipped' in judged) {
+      this.drop(file)
+      return
+    }
+    if (this.held.get(file)?.name === segmentName(this.naming, file, text)) return
+    this.backlog.put({ file, size: text.length, modifiedMs: Date.now(), changedMs: Infinity, wanted }, true)
+    await this.standIn(file, text, this.standing(file) ?? this.blank(), options)
+  }
+
+  private async standIn(file: string, text: string, from: Standing | undefined, { log }: ReadOptions): Promise<void> {
+    if (from === undefined) return
+    try {
+      await this.stand(file, text, from, log)
+    } catch (thrown) {
+      // Damaged on disk, which shows only now.
+      if (!hasCode(thrown, 'bad-segment')) throw thrown
+      super.drop(file)
+    }
+  }
+
+  /** False when nothing is kept for this content. */
+  private async takeKept(file: string, text: string, name: string, stat: Stat | undefined): Promise<boolean> {
+    const stored = await this.keeper?.load(file, name)
+    if (!stored) return false
+    const { episode, metadata } = stored
+    if (metadata.secretRules !== secretRules) {
+      // Rules have learned since it was looked through.
+      if ((await secretInText(file, text)) !== undefined) return false
+      await this.keeper?.save(episode, { ...metadata, secretRules })
+    }
+    const { units, tokens } = metadata
+    try {
+      this.hold({ file, text, name, units, tokens, stat, kept: true }, episode)
+    } catch (thrown) {
+      if (!hasCode(thrown, 'bad-segment')) throw thrown
+      return false
+    }
+    this.backlog.remove(file)
+    return true
+  }
+
+  /** What was read before it could be kept (unsaved, no room) is kept now. */
+  private async keepHeld(file: string, held: HeldFile, stat: Stat | undefined): Promise<void> {
+    const kept = held.kept || (await this.save(file, held))
+    this.held.set(file, { ...held, kept, stat })
+    this.backlog.remove(file)
+  }
+
+  /** Reads what waits, until nothing does; with `urgent` only what was just saved. */
+  private async drain(options: ReadOptions, urgent: boolean): Promise<ReadingProgress> {
+    const { signal, turn = uninterrupted } = options
+    const progress = new ReadingProgress(this.backlog.bytes, options.progress)
+    for (;;) {
+      await turn.giveWay()
+      this.checkOpen(signal)
+      const next = this.backlog.take(urgent)
+      if (next === undefined) break
+      const { interrupted } = turn
+      try {
+        const either = AbortSignal.any([signal, interrupted])
+        progress.done(next, await this.bring(next, either, options, progress.of(next)))
+      } catch (thrown) {
+        this.backlog.putBack(next)
+        const gaveWay = thrown instanceof LongreadError && thrown.code === 'cancelled' && interrupted.aborted
+        if (!gaveWay) throw thrown
+      }
+    }
+    if (!urgent) progress.finish()
+    return progress
+  }
+
+  private checkOpen(signal: AbortSignal): void {
+    if (signal.aborted || this.closed) throw cancelled()
+  }
+
+  /** Holds one file. Gives the tokens that were read; undefined where nothing had to be. */
+  private async bring(next: Waiting, signal: AbortSignal, options: ReadOptions, listeners: EpisodeListeners) {
+    const { file, wanted } = next
+    const unsaved = this.unsavedTexts.get(file)
+    const stat = unsaved === undefined ? statOf(next) : undefined
+    const source = await this.sourceOf(file, unsaved, wanted)
+    if ('skipped' in source) {
+      await this.exclude(file, source.skipped)
+      return undefined
+    }
+    const { text } = source
+    const name = segmentName(this.naming, file, text)
+    // It may have changed back, or another process may have read it meanwhile.
+    const held = this.held.get(file)
+    if (held?.name === name) {
+      if (unsaved === undefined) await this.keepHeld(file, held, stat)
+      return undefined
+    }
+    if (unsaved === undefined && (await this.takeKept(file, text, name, stat))) {
+      options.onHeld?.(file, 'reused', true)
+      return undefined
+    }
+    const tokens = await this.readNow({ file, text, name, stat }, signal, options.log, listeners)
+    const now = this.held.get(file)
+    if (now && unsaved === undefined) await this.keepHeld(file, now, stat)
+    options.onHeld?.(file, 'read', this.held.get(file)?.kept ?? false)
+    return tokens
+  }
+
+  /** Holds a file with this text, whatever stands on disk: taken from what is kept, or read now and kept. */
   async readFile(
     file: string,
     text: string,
-    options: ReadOptions,
-    { onTokens, onHeard }: Listeners = unheard,
-  ): Promise<{ reused: boolean; tokens: number }> {
-    const hash = this.hash(file, text, options.breadcrumbs)
-    const { addon, model, profile } = this.loaded
-    const words = profile.heads.length === 0
-    if (this.held.get(file)?.hash === hash) return { reused: true, tokens: 0 }
-    const segment =
-      options.folder === null || words ? null : path.join(options.folder, hash.slice(0, 2), `${hash}.segment`)
-    if (segment !== null) {
-      const metadata = await this.load(file, segment, options)
-      if (metadata) {
-        this.hold(file, hash, metadata, unitTexts(text, metadata.units))
-        return { reused: true, tokens: 0 }
-      }
-    }
-    const units = await cutUnits(file, text, { warn: options.log })
-    const texts = unitTexts(text, units)
-    if (words) {
-      // Without recall heads there are no keys to keep: words alone find what is held.
-      this.hold(file, hash, { units, tokens: 0 }, texts)
-      return { reused: false, tokens: 0 }
-    }
-    const episode = layOut(model, file, units, texts, options.breadcrumbs)
-    const bank = profile.bank.length === 0 ? undefined : (this.bank ?? (await this.hear(options, onHeard)))
-    const read = await cancellable(addon, options.signal, (cancel) =>
-      model.read(
-        {
-          tokens: episode.tokens,
-          units: episode.spans,
-          heads: headsOf(profile),
-          window: profile.window,
-          sinks: profile.sinks,
-          keyFormat: profile.keyFormat,
-          ...(bank ? { bank } : {}),
-        },
-        cancel,
-        (tokens) => onTokens(tokens, episode.tokens.length),
-      ),
-    )
-    this.store.put(file, read)
-    const metadata: Metadata = { units, tokens: episode.tokens.length }
-    this.hold(file, hash, metadata, texts)
-    if (segment !== null && !this.diskFailed) await this.save(file, segment, metadata, options)
-    return { reused: false, tokens: episode.tokens.length }
+    { signal, log }: Pick<ReadOptions, 'signal' | 'log'>,
+    listeners: EpisodeListeners = unheard,
+  ): Promise<{ reused: boolean }> {
+    const name = segmentName(this.naming, file, text)
+    if (this.held.get(file)?.name === name) return { reused: true }
+    if (await this.takeKept(file, text, name, undefined)) return { reused: true }
+    await this.readNow({ file, text, name, stat: undefined }, signal, log, listeners)
+    const now = this.held.get(file)
+    if (now) await this.keepHeld(file, now, undefined)
+    return { reused: false }
   }
 
-  private async hear(options: ReadOptions, onHeard: Listeners['onHeard']): Promise<Bank> {
-    const started = performance.now()
-    this.bank = await bankOf(this.loaded, options)
-    onHeard(performance.now() - started)
-    return this.bank
+  /** Cuts a text to units and reads it. Gives the tokens that were read. */
+  private async readNow(
+    { file, text, name, stat }: Pick<Reading, 'file' | 'text' | 'name' | 'stat'>,
+    signal: AbortSignal,
+    log: (message: string) => void,
+    listeners: EpisodeListeners,
+  ): Promise<number> {
+    const units = await cutUnits(file, text, { warn: log })
+    const source = { file, units, texts: unitTexts(text, units) }
+    const { episode, tokens } = await this.reader.read(source, signal, listeners)
+    this.hold({ file, text, name, units, tokens, stat, kept: false }, episode)
+    return tokens
   }
 
-  /** Names what reading this file gives: the same name, the same bytes. */
-  private hash(file: string, text: string, breadcrumbs: boolean): string {
-    const { fingerprint, profile } = this.loaded
-    const head = JSON.stringify([segmentVersion, fingerprint, profileKey(profile), breadcrumbs, file])
-    return createHash('sha256').update(head).update('\0').update(text).digest('hex')
+  private sourceOf(file: string, unsaved: string | undefined, wanted: boolean): Promise<Source> {
+    return unsaved === undefined ? readSource(this.root, file, { wanted }) : judgeText(file, unsaved, { wanted })
   }
 
-  private async prepare(folder: string): Promise<void> {
-    try {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-    } catch (cause) {
-      throw diskFailure(folder, cause)
-    }
-  }
-
-  private async load(file: string, segment: string, options: ReadOptions): Promise<Metadata | undefined> {
-    try {
-      return JSON.parse(
-        await cancellable(this.loaded.addon, options.signal, () => this.store.load(file, segment)),
-      ) as Metadata
-    } catch (thrown) {
-      // Missing is the usual case; damaged is told, and read again.
-      if (!(thrown instanceof LongreadError) || thrown.code !== 'bad-segment') throw thrown
-      if (!thrown.message.includes('cannot be opened')) options.log(thrown.message)
-      return undefined
-    }
-  }
-
-  /** A full disk is told once; reading goes on in memory. */
-  private async save(file: string, segment: string, metadata: Metadata, options: ReadOptions): Promise<void> {
-    try {
-      await mkdir(path.dirname(segment), { recursive: true, mode: 0o700 })
-      await cancellable(this.loaded.addon, undefined, () => this.store.save(file, segment, JSON.stringify(metadata)))
-    } catch (thrown) {
-      this.diskFailed = true
-      const error = thrown instanceof LongreadError ? thrown : diskFailure(segment, thrown)
-      options.log(`${error.message} What is read from here on is kept only until the command ends.`)
-    }
+  private async save(file: string, { name, units: references, tokens }: HeldFile): Promise<boolean> {
+    if (!this.keeper) return false
+    const units = references.map(({ startLine, endLine, kind, symbol }) => ({ startLine, endLine, kind, symbol }))
+    return this.keeper.save(this.store.get(file), { name, file, units, tokens, secretRules })
   }
 }
 
-/** Raised whenever the layout of episodes or the meaning of units changes: older segments are then read again. */
-const segmentVersion = 1
+const namingOf = ({ fingerprint, profile }: LoadedModel, breadcrumbs: boolean): Naming => ({
+  version: namingVersion,
+  model: fingerprint,
+  profile: profileKey(profile),
+  breadcrumbs,
+})
+
+/** Whether a name stays inside the workspace: relative, with forward slashes, without any way up. */
+const isRelative = (file: string): boolean =>
+  file !== '' && !path.posix.isAbsolute(file) && file.split('/').every((part) => !/^\.{0,2}$/.test(part))
+
+/** Taken before the file is read, so that what changes while it is read tells. */
+const statOf = ({ size, modifiedMs, changedMs }: Stat): Stat | undefined =>
+  Date.now() - Math.max(modifiedMs, changedMs) > coarseClock ? { size, modifiedMs, changedMs } : undefined
+
+const isSame = ({ stat, name }: HeldFile, source: SourceFile): boolean =>
+  name !== '' &&
+  stat?.size === source.size &&
+  stat.modifiedMs === source.modifiedMs &&
+  stat.changedMs === source.changedMs

@@ -2,11 +2,10 @@
  * Recall: a question in, ranked units and files out, each with the score of every signal and the words that found it.
  * Attention over all stored keys and the lexical head score every unit; the best are read again and ranked by both.
  */
-import { readFile } from 'node:fs/promises'
-import * as path from 'node:path'
 import { cancellable } from '../engine/addon'
 import { noProfile } from '../errors'
 import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
+import { readSource } from '../workspace/discovery'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
 import type { Memory } from './memory'
@@ -105,7 +104,7 @@ async function rerank(
 ): Promise<void> {
   const best = ranking.slice(0, rerankUnits)
   const texts = await textsOf(
-    memory.root,
+    memory,
     best.map(({ index }) => units[index] as UnitReference),
   )
   const meter = new ProgressMeter('rerank', 'units', tools.progress)
@@ -128,11 +127,19 @@ async function rerank(
 }
 
 /** The units' texts as they are on disk now; empty where a file has gone. */
-export async function textsOf(root: string, units: readonly UnitReference[]): Promise<string[]> {
+export async function textsOf(
+  { root, unsaved }: Pick<Memory, 'root' | 'unsaved'>,
+  units: readonly UnitReference[],
+): Promise<string[]> {
   const files = new Map<string, string>()
-  for (const { file } of units)
-    if (!files.has(file)) files.set(file, await readFile(path.join(root, file), 'utf8').catch(() => ''))
+  for (const { file } of units) if (!files.has(file)) files.set(file, unsaved(file) ?? (await savedText(root, file)))
   return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
+}
+
+/** Looked at as when it was read: it may have become a link to elsewhere, or gained a secret, since. */
+async function savedText(root: string, file: string): Promise<string> {
+  const source = await readSource(root, file, { wanted: true })
+  return 'text' in source ? source.text : ''
 }
 
 /** A file is as good as its best unit, to which the others have lent a part. */

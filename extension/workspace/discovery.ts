@@ -16,7 +16,7 @@ import { bytesOf, FolderRules } from './ignore-rules'
 import { secretByName, secretFolder } from './secrets'
 import { failureReason, isInside, notRegular, secretReason } from './source'
 
-export { readSource, type ReadOptions, type Source } from './source'
+export { judgeText, readSource, type ReadOptions, type Source } from './source'
 
 export interface SourceFile {
   /** Relative to the root, with forward slashes. */
@@ -24,6 +24,8 @@ export interface SourceFile {
   /** Bytes. */
   readonly size: number
   readonly modifiedMs: number
+  /** When anything about it was last changed (ctime), which no tool sets back. */
+  readonly changedMs: number
   /** A `!` rule of a `.longreadignore` asks for it: it is read although it is generated, minified or much data. */
   readonly wanted: boolean
 }
@@ -33,6 +35,8 @@ export interface DiscoverOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined
   /** Default 1 MiB. */
   readonly maxFileBytes?: number | undefined
+  /** Looks at these files alone (relative to the root), by the same rules; folders beside their way are not entered. */
+  readonly only?: readonly string[] | undefined
 }
 
 export interface Discovery {
@@ -70,19 +74,30 @@ export async function discover(root: string, options: DiscoverOptions = {}): Pro
 const byName = (a: { readonly file: string }, b: { readonly file: string }) =>
   a.file < b.file ? -1 : a.file > b.file ? 1 : 0
 
+function wayTo(files: readonly string[]): Set<string> {
+  const way = new Set(files)
+  for (const file of files)
+    for (let at = file.indexOf('/'); at >= 0; at = file.indexOf('/', at + 1)) way.add(file.slice(0, at + 1))
+  return way
+}
+
 class Walk {
   readonly files: SourceFile[] = []
   readonly skipped: SkippedFile[] = []
   private readonly started = performance.now()
   private reported = 0
   private turnStarted = performance.now()
+  /** With `only`: the files and, with a trailing slash, the folders on their way. */
+  private readonly way: ReadonlySet<string> | undefined
 
   constructor(
     private readonly root: string,
     /** The root as seen from the top of its repository. */
     private readonly prefix: string,
     private readonly options: DiscoverOptions,
-  ) {}
+  ) {
+    this.way = options.only && wayTo(options.only)
+  }
 
   async run(rules: FolderRules): Promise<void> {
     let level: Folder[] = [{ file: '', rules }]
@@ -121,6 +136,7 @@ class Walk {
       const file = folder.file + entry.name
       const bytes = bytesOf(this.prefix + file)
       const isFolder = entry.isDirectory()
+      if (this.way?.has(isFolder ? `${file}/` : file) === false) continue
       const reason = this.reasonByName(entry, file, rules, bytes)
       if (reason !== undefined) this.skip(isFolder ? `${file}/` : file, reason)
       else if (isFolder) folders.push({ file: `${file}/`, rules })
@@ -167,10 +183,10 @@ class Walk {
 
   private add(file: string, wanted: boolean) {
     try {
-      const { size, mtimeMs } = lstatSync(path.join(this.root, file))
+      const { size, mtimeMs, ctimeMs } = lstatSync(path.join(this.root, file))
       const limit = this.options.maxFileBytes ?? defaultMaxFileBytes
       const reason = size === 0 ? 'empty' : oversized(file, size, limit, wanted)
-      if (reason === undefined) this.files.push({ file, size, modifiedMs: mtimeMs, wanted })
+      if (reason === undefined) this.files.push({ file, size, modifiedMs: mtimeMs, changedMs: ctimeMs, wanted })
       else this.skip(file, reason)
     } catch (error) {
       this.skip(file, failureReason(error, file))

@@ -12,6 +12,8 @@ export interface ReadOptions {
   readonly maxFileBytes?: number | undefined
   /** Someone asked for this file by name (SourceFile.wanted): it is read although it is generated, minified or much data. */
   readonly wanted?: boolean | undefined
+  /** True for a text that was looked through for secrets before, by the rules of today (`secretRules`). */
+  readonly isClean?: ((text: string) => boolean) | undefined
 }
 
 export type Source = { readonly text: string } | { readonly skipped: string }
@@ -25,24 +27,28 @@ export async function readSource(root: string, file: string, options: ReadOption
     const content = await readInside(root, file, (size) =>
       oversized(file, size, options.maxFileBytes ?? defaultMaxFileBytes, wanted),
     )
-    return typeof content === 'string' ? { skipped: content } : await judge(file, content, wanted)
+    return typeof content === 'string' ? { skipped: content } : await judge(file, content, wanted, options.isClean)
   } catch (error) {
     return { skipped: failureReason(error, file) }
   }
 }
 
-async function judge(file: string, content: Buffer, wanted: boolean): Promise<Source> {
+async function judge(file: string, content: Buffer, wanted: boolean, isClean: ReadOptions['isClean']): Promise<Source> {
   const text = decode(content)
-  if (text === undefined) return { skipped: 'binary' }
+  return text === undefined ? { skipped: 'binary' } : judgeText(file, text, { wanted, isClean })
+}
+
+/** The same for a text that an editor holds and nobody has saved. */
+export async function judgeText(file: string, text: string, { wanted, isClean }: ReadOptions): Promise<Source> {
   if (!/\S/.test(text)) return { skipped: 'empty' }
   if (text.startsWith('version https://git-lfs.github.com/spec/')) return { skipped: 'kept elsewhere by Git LFS' }
-  if (!wanted) {
+  if (wanted !== true) {
     const long = minified(file, text)
     if (long !== undefined) return { skipped: `minified: ${long}` }
     const mark = generatedMark(text)
     if (mark !== undefined) return { skipped: `generated: line ${mark} says so` }
   }
-  const secret = await secretInText(file, text)
+  const secret = isClean?.(text) === true ? undefined : await secretInText(file, text)
   return secret === undefined ? { text } : { skipped: `secret: ${secret.what} (line ${secret.line})` }
 }
 

@@ -45,9 +45,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     };
     define("Cancel", CancelObject::define(env), constructors->cancel);
     define("Episode", EpisodeObject::define(env), constructors->episode);
+    define("Lock", LockObject::define(env), constructors->lock);
     define("Model", ModelObject::define(env), constructors->model);
     define("Store", StoreObject::define(env), constructors->store);
     exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
+    exports.Set("mapEpisode", Napi::Function::New(env, EpisodeObject::map, "mapEpisode"));
     exports.Set("instructions", Napi::String::New(env, masses_instructions()));
     return exports;
 }

@@ -1,9 +1,10 @@
-// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store. Each owns its C++ counterpart
-// by shared_ptr; a running call owns it too.
+// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store, a lock. Each owns its C++
+// counterpart by shared_ptr; a running call owns it too.
 #pragma once
 #include "engine/generate.h"
 #include "engine/reader.h"
 #include "engine/word-space.h"
+#include "memory/file-lock.h"
 #include <napi.h>
 
 namespace longread {
@@ -25,9 +26,25 @@ class EpisodeObject : public Napi::ObjectWrap<EpisodeObject> {
     explicit EpisodeObject(const Napi::CallbackInfo& info);
     static Napi::Object create(Napi::Env env, std::shared_ptr<Segment> segment);
     static std::shared_ptr<Segment> of(const Napi::Value& value);
+    // The addon's mapEpisode.
+    static Napi::Value map(const Napi::CallbackInfo& info);
 
   private:
+    Napi::Value save(const Napi::CallbackInfo& info);
+    Napi::Value check(const Napi::CallbackInfo& info);
+    Napi::Value pick(const Napi::CallbackInfo& info);
     std::shared_ptr<Segment> segment_;
+};
+
+class LockObject : public Napi::ObjectWrap<LockObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit LockObject(const Napi::CallbackInfo& info);
+
+  private:
+    Napi::Value take(const Napi::CallbackInfo& info);
+    Napi::Value release(const Napi::CallbackInfo& info);
+    std::unique_ptr<FileLock> lock_;
 };
 
 struct LoadedModel {
@@ -68,15 +85,15 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
     Napi::Value bytes(const Napi::CallbackInfo& info);
     Napi::Value put(const Napi::CallbackInfo& info);
     Napi::Value remove(const Napi::CallbackInfo& info);
-    Napi::Value save(const Napi::CallbackInfo& info);
-    Napi::Value load(const Napi::CallbackInfo& info);
+    Napi::Value get(const Napi::CallbackInfo& info);
+    Napi::Value take_damaged(const Napi::CallbackInfo& info);
     Napi::Value score(const Napi::CallbackInfo& info);
     std::shared_ptr<Store> store_;
 };
 
 // Constructors by environment, so that the addon also loads in worker threads.
 struct Constructors {
-    Napi::FunctionReference cancel, episode, model, store;
+    Napi::FunctionReference cancel, episode, lock, model, store;
 };
 
 } // namespace longread

@@ -21,33 +21,12 @@ CancelPtr CancelObject::of(const Napi::Value& value) {
     return Unwrap(value.As<Napi::Object>())->flag_;
 }
 
-Napi::Function EpisodeObject::define(Napi::Env env) { return DefineClass(env, "Episode", {}); }
-
-EpisodeObject::EpisodeObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<EpisodeObject>(info) {}
-
-Napi::Object EpisodeObject::create(Napi::Env env, std::shared_ptr<Segment> segment) {
-    Napi::Object object = env.GetInstanceData<Constructors>()->episode.New({});
-    object.Set("tokens", segment->shape().tokens);
-    object.Set("units", segment->shape().units);
-    object.Set("bytes", static_cast<double>(segment->bytes()));
-    Unwrap(object)->segment_ = std::move(segment);
-    return object;
-}
-
-std::shared_ptr<Segment> EpisodeObject::of(const Napi::Value& value) {
-    std::shared_ptr<Segment> segment;
-    if (value.IsObject())
-        segment = Unwrap(value.As<Napi::Object>())->segment_;
-    if (!segment)
-        throw Error("usage", "episode must be what read() gave.");
-    return segment;
-}
-
 Napi::Function StoreObject::define(Napi::Env env) {
     return DefineClass(env, "Store",
                        {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
-                        InstanceMethod("remove", &StoreObject::remove), InstanceMethod("save", &StoreObject::save),
-                        InstanceMethod("load", &StoreObject::load), InstanceMethod("score", &StoreObject::score)});
+                        InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
+                        InstanceMethod("takeDamaged", &StoreObject::take_damaged),
+                        InstanceMethod("score", &StoreObject::score)});
 }
 
 // new Store(model, heads, keyFormat)
@@ -78,35 +57,17 @@ Napi::Value StoreObject::remove(const Napi::CallbackInfo& call) {
     });
 }
 
-Napi::Value StoreObject::save(const Napi::CallbackInfo& call) {
+Napi::Value StoreObject::get(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
-        auto segment = store_->get(text(call[0], "file"));
-        auto path = text(call[1], "path"), metadata = text(call[2], "metadata");
-        using SaveTask = Task<bool, int>;
-        return SaveTask::start(
-            call.Env(), call.Env().Undefined(),
-            [=](const SaveTask::Report&) {
-                segment->save(path, metadata);
-                return true;
-            },
-            [](Napi::Env env, bool&) { return env.Undefined(); }, nullptr);
+        return EpisodeObject::create(call.Env(), store_->get(text(call[0], "file")));
     });
 }
 
-Napi::Value StoreObject::load(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&]() -> Napi::Value {
-        auto store = store_;
-        auto file = text(call[0], "file"), path = text(call[1], "path");
-        using LoadTask = Task<std::string, int>;
-        return LoadTask::start(
-            call.Env(), call.Env().Undefined(),
-            [=](const LoadTask::Report&) {
-                auto segment = Segment::map(path);
-                store->put(file, segment);
-                return segment->metadata();
-            },
-            [](Napi::Env env, std::string& metadata) { return Napi::String::New(env, metadata); }, nullptr);
-    });
+Napi::Value StoreObject::take_damaged(const Napi::CallbackInfo& call) {
+    Napi::Array list = Napi::Array::New(call.Env());
+    for (const std::string& file : store_->take_damaged())
+        list.Set(list.Length(), Napi::String::New(call.Env(), file));
+    return list;
 }
 
 Napi::Value StoreObject::score(const Napi::CallbackInfo& call) {

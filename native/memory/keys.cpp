@@ -36,6 +36,26 @@ void pack_keys(KeyFormat format, int head_size, int tokens, const float* rows, s
     }
 }
 
+void copy_keys(const KeyView& from, int begin, int end, uint8_t* to, int tokens, int first) {
+    const size_t padded = static_cast<size_t>(groups_of(tokens)) * group_tokens;
+    const auto place = [&](int token) {
+        return static_cast<size_t>(token / group_tokens) * from.head_size * group_tokens + token % group_tokens;
+    };
+    for (int t = begin; t < end; ++t) {
+        const size_t source = place(t), target = place(first + t - begin);
+        if (from.format == KeyFormat::f16) {
+            uint16_t* half = reinterpret_cast<uint16_t*>(to);
+            for (size_t d = 0; d < static_cast<size_t>(from.head_size) * group_tokens; d += group_tokens)
+                half[target + d] = from.half[source + d];
+            continue;
+        }
+        reinterpret_cast<float*>(to)[first + t - begin] = from.scales[t];
+        int8_t* bytes = reinterpret_cast<int8_t*>(to + padded * sizeof(float));
+        for (size_t d = 0; d < static_cast<size_t>(from.head_size) * group_tokens; d += group_tokens)
+            bytes[target + d] = from.bytes[source + d];
+    }
+}
+
 KeyView view_keys(KeyFormat format, int head_size, int tokens, const uint8_t* from) {
     if (format == KeyFormat::f16)
         return {format, head_size, tokens, reinterpret_cast<const uint16_t*>(from), nullptr, nullptr};

@@ -30,6 +30,9 @@ size_t key_bytes(KeyFormat format, int head_size, int tokens);
 // Packs rows of F32 keys, [token][stride] with head_size values each, to `to` (key_bytes long).
 void pack_keys(KeyFormat format, int head_size, int tokens, const float* rows, size_t stride, uint8_t* to);
 
+// Copies tokens begin..end (end exclusive) of `from` to the keys `to` of `tokens` tokens, as its tokens `first` and on.
+void copy_keys(const KeyView& from, int begin, int end, uint8_t* to, int tokens, int first);
+
 KeyView view_keys(KeyFormat format, int head_size, int tokens, const uint8_t* from);
 
 } // namespace longread

@@ -1,4 +1,5 @@
 #include "memory/segment.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,17 +13,24 @@ namespace longread {
 namespace {
 
 // Raised whenever a byte of a segment changes its meaning; another version is read anew, never misread.
-constexpr uint32_t format_version = 1;
+// 2: metadata before the keys, and a checksum for each.
+constexpr uint32_t format_version = 2;
 constexpr char magic[8] = {'L', 'O', 'N', 'G', 'R', 'E', 'A', 'D'};
 
 struct Header {
     char magic[8];
     uint32_t version, format, head_size, key_heads, heads, units, tokens, metadata_bytes;
-    uint8_t padding[24];
+    uint32_t keys_crc;
+    uint32_t head_crc; // of everything before the keys, this field taken as zero
+    uint8_t padding[16];
 };
 static_assert(sizeof(Header) == 64, "the header is one line of 64 bytes");
 
 size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+constexpr size_t page = 4096;
+// Nothing that is read is as long; longer metadata would be damage.
+constexpr size_t longest_metadata = size_t{1} << 30;
 
 [[noreturn]] void bad(const std::string& path, const char* why) {
     throw Error("bad-segment", path + " " + why + "; the file it belongs to is read again.");
@@ -61,19 +69,20 @@ uint32_t crc32c(uint32_t seed, const void* data, size_t bytes) {
     return ~(__builtin_cpu_supports("sse4.2") ? crc_by_instruction(~seed, p, bytes) : crc_by_bits(~seed, p, bytes));
 }
 
-Segment::Layout Segment::lay_out(const SegmentShape& s) {
+Segment::Layout Segment::lay_out(const SegmentShape& s, size_t metadata_bytes) {
     Layout l{};
     l.starts = sizeof(Header);
     l.means = l.starts + aligned((s.units + size_t{1}) * sizeof(uint32_t));
     l.deviations = l.means + aligned(size_t{s.heads} * s.units * sizeof(float));
-    l.keys = l.deviations + aligned(size_t{s.heads} * s.units * sizeof(float));
+    l.metadata = l.deviations + aligned(size_t{s.heads} * s.units * sizeof(float));
+    l.keys = (l.metadata + metadata_bytes + page - 1) / page * page;
     l.key_stride = aligned(key_bytes(s.format, static_cast<int>(s.head_size), static_cast<int>(s.tokens)));
     l.end = l.keys + l.key_stride * s.key_heads;
     return l;
 }
 
-Segment::Segment(const SegmentShape& shape) : shape_(shape), layout_(lay_out(shape)), size_(layout_.end) {
-    owned_.resize(size_ / sizeof(uint64_t));
+Segment::Segment(const SegmentShape& shape) : shape_(shape), layout_(lay_out(shape, 0)), keys_state_(whole) {
+    owned_.resize(layout_.end / sizeof(uint64_t));
     data_ = reinterpret_cast<const uint8_t*>(owned_.data());
     Header header{};
     std::memcpy(header.magic, magic, sizeof magic);
@@ -102,20 +111,45 @@ uint8_t* Segment::writable_keys(uint32_t key_head) {
 }
 
 std::string Segment::metadata() const {
-    return std::string(reinterpret_cast<const char*>(data_ + size_), metadata_bytes_);
+    return std::string(reinterpret_cast<const char*>(data_ + layout_.metadata), metadata_bytes_);
 }
 
-void Segment::save(const std::string& path, const std::string& metadata) const {
-    const std::string temporary = path + "." + std::to_string(getpid()) + ".tmp";
-    const int file = open(temporary.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+bool Segment::keys_are_whole() const {
+    int state = keys_state_.load(std::memory_order_acquire);
+    if (state == unknown) {
+        state = crc32c(0, data_ + layout_.keys, layout_.end - layout_.keys) == keys_crc_ ? whole : damaged;
+        keys_state_.store(state, std::memory_order_release);
+    }
+    return state == whole;
+}
+
+void Segment::release_keys() const {
+    // A hint: where it fails the pages stay, which is no error.
+    if (mapped_)
+        (void)madvise(const_cast<uint8_t*>(data_) + layout_.keys, layout_.end - layout_.keys, MADV_DONTNEED);
+}
+
+void Segment::save(const std::string& path, const std::string& aside, const std::string& metadata) const {
+    if (metadata.size() > longest_metadata)
+        throw Error("usage", "The metadata of a segment are too long.");
+    const Layout l = lay_out(shape_, metadata.size());
+    std::vector<uint8_t> head(l.keys);
+    std::memcpy(head.data(), data_, l.metadata);
+    std::memcpy(head.data() + l.metadata, metadata.data(), metadata.size());
+    const uint8_t* keys = data_ + layout_.keys;
+    const size_t keys_bytes = layout_.end - layout_.keys;
+    Header header;
+    std::memcpy(&header, head.data(), sizeof header);
+    header.metadata_bytes = static_cast<uint32_t>(metadata.size());
+    header.keys_crc = crc32c(0, keys, keys_bytes);
+    header.head_crc = 0;
+    std::memcpy(head.data(), &header, sizeof header);
+    header.head_crc = crc32c(0, head.data(), head.size());
+    std::memcpy(head.data(), &header, sizeof header);
+
+    const int file = open(aside.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (file < 0)
         disk(path, errno);
-    Header header;
-    std::memcpy(&header, data_, sizeof header);
-    header.metadata_bytes = static_cast<uint32_t>(metadata.size());
-    uint32_t crc = crc32c(0, &header, sizeof header);
-    crc = crc32c(crc, data_ + sizeof header, size_ - sizeof header);
-    crc = crc32c(crc, metadata.data(), metadata.size());
     auto put = [&](const void* data, size_t bytes) {
         const char* p = static_cast<const char*>(data);
         while (bytes > 0) {
@@ -129,27 +163,36 @@ void Segment::save(const std::string& path, const std::string& metadata) const {
         }
         return true;
     };
-    const bool written = put(&header, sizeof header) && put(data_ + sizeof header, size_ - sizeof header) &&
-                         put(metadata.data(), metadata.size()) && put(&crc, sizeof crc) && fdatasync(file) == 0;
+    const bool written = put(head.data(), head.size()) && put(keys, keys_bytes) && fdatasync(file) == 0;
     int failure = written ? 0 : errno;
     if (close(file) != 0 && !failure)
         failure = errno;
-    if (!failure && rename(temporary.c_str(), path.c_str()) != 0)
+    if (!failure && rename(aside.c_str(), path.c_str()) != 0)
         failure = errno;
     if (failure) {
-        unlink(temporary.c_str());
+        unlink(aside.c_str());
         disk(path, failure);
+    }
+    // The new name must outlive a crash, too. Some file systems cannot sync folders; then there is nothing to do.
+    const size_t slash = path.find_last_of('/');
+    const int folder =
+        open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        (void)fsync(folder);
+        close(folder);
     }
 }
 
 std::shared_ptr<Segment> Segment::map(const std::string& path) {
-    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0 && (errno == ENOENT || errno == ENOTDIR))
+        throw Error("no-segment", path + " is not there.");
     if (file < 0)
         bad(path, "cannot be opened");
     struct stat info;
     void* mapping = MAP_FAILED;
     size_t length = 0;
-    if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= static_cast<off_t>(sizeof(Header) + 4)) {
+    if (fstat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size >= static_cast<off_t>(sizeof(Header))) {
         length = static_cast<size_t>(info.st_size);
         mapping = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, file, 0);
     }
@@ -166,7 +209,8 @@ std::shared_ptr<Segment> Segment::map(const std::string& path) {
     // Every number is bounded before it is multiplied, so that no size overflows.
     const uint32_t limit = 1u << 28;
     if ((header.format != 1 && header.format != 2) || header.head_size == 0 || header.head_size > 4096 ||
-        header.key_heads > 65536 || header.heads > 65536 || header.units > limit || header.tokens > limit)
+        header.key_heads > 65536 || header.heads > 65536 || header.units > limit || header.tokens > limit ||
+        header.metadata_bytes > longest_metadata)
         bad(path, "is damaged");
     segment->shape_ = {static_cast<KeyFormat>(header.format),
                        header.head_size,
@@ -174,14 +218,16 @@ std::shared_ptr<Segment> Segment::map(const std::string& path) {
                        header.heads,
                        header.units,
                        header.tokens};
-    segment->layout_ = lay_out(segment->shape_);
-    segment->size_ = segment->layout_.end;
+    segment->layout_ = lay_out(segment->shape_, header.metadata_bytes);
     segment->metadata_bytes_ = header.metadata_bytes;
-    if (segment->size_ > length || segment->size_ + header.metadata_bytes + sizeof(uint32_t) != length)
+    segment->keys_crc_ = header.keys_crc;
+    if (segment->layout_.end != length)
         bad(path, "is cut or damaged");
-    uint32_t stored;
-    std::memcpy(&stored, segment->data_ + length - sizeof stored, sizeof stored);
-    if (crc32c(0, mapping, length - sizeof stored) != stored)
+    const uint32_t stored = header.head_crc;
+    header.head_crc = 0;
+    uint32_t crc = crc32c(0, &header, sizeof header);
+    crc = crc32c(crc, segment->data_ + sizeof header, segment->layout_.keys - sizeof header);
+    if (crc != stored)
         bad(path, "is damaged");
     const uint32_t* starts = segment->unit_starts();
     for (uint32_t u = 0; u < header.units; ++u)
@@ -190,6 +236,41 @@ std::shared_ptr<Segment> Segment::map(const std::string& path) {
     if (starts[0] != 0 || starts[header.units] != header.tokens)
         bad(path, "is damaged");
     return segment;
+}
+
+std::shared_ptr<Segment> Segment::pick(const Segment& from, const std::vector<int>& units) {
+    const uint32_t* starts = from.unit_starts();
+    SegmentShape shape = from.shape();
+    const uint32_t held = shape.units;
+    shape.units = static_cast<uint32_t>(units.size());
+    shape.tokens = 0;
+    for (int u : units) {
+        if (u < -1 || u >= static_cast<int>(held))
+            throw Error("usage", "There is no unit " + std::to_string(u) + " to take keys from.");
+        if (u >= 0)
+            shape.tokens += starts[u + 1] - starts[u];
+    }
+    if (!from.keys_are_whole())
+        throw Error("bad-segment", "What was read before is damaged; the file is read again.");
+    auto to = std::make_shared<Segment>(shape);
+    uint32_t tokens = 0;
+    for (size_t i = 0; i < units.size(); ++i) {
+        const int u = units[i];
+        for (uint32_t h = 0; h < shape.heads; ++h) {
+            const size_t at = h * size_t{shape.units} + i,
+                         taken = h * size_t{held} + static_cast<size_t>(std::max(0, u));
+            to->writable_means()[at] = u < 0 ? no_mass : from.bank_means()[taken];
+            to->writable_deviations()[at] = u < 0 ? 0.0f : from.bank_deviations()[taken];
+        }
+        if (u >= 0) {
+            for (uint32_t k = 0; k < shape.key_heads; ++k)
+                copy_keys(from.keys(k), static_cast<int>(starts[u]), static_cast<int>(starts[u + 1]),
+                          to->writable_keys(k), static_cast<int>(shape.tokens), static_cast<int>(tokens));
+            tokens += starts[u + 1] - starts[u];
+        }
+        to->writable_starts()[i + 1] = tokens;
+    }
+    return to;
 }
 
 } // namespace longread

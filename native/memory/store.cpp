@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 namespace longread {
 
@@ -56,6 +57,11 @@ size_t Store::bytes() const {
     return bytes;
 }
 
+std::vector<std::string> Store::take_damaged() {
+    std::lock_guard<std::mutex> guard(lock_);
+    return std::exchange(damaged_, {});
+}
+
 bool Store::fits(const SegmentShape& shape) const {
     return shape.format == format_ && shape.head_size == static_cast<uint32_t>(head_size_) &&
            shape.heads == heads_.heads.size() && shape.key_heads == heads_.keys.size();
@@ -79,9 +85,14 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
 
     // Files are handed out largest work first come, first served; each thread writes its own columns.
     std::atomic<size_t> next{0};
+    std::vector<char> damaged(segments.size());
     auto work = [&] {
         for (size_t s = next++; s < segments.size() && !cancel.requested.load(std::memory_order_relaxed); s = next++) {
             const Segment& segment = *segments[s];
+            if (!segment.keys_are_whole()) {
+                damaged[s] = 1;
+                continue;
+            }
             const SegmentShape& shape = segment.shape();
             const uint32_t* starts = segment.unit_starts();
             for (size_t h = 0; h < heads; ++h) {
@@ -104,6 +115,13 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
     for (std::thread& worker : workers)
         worker.join();
     cancel.check();
+    if (std::find(damaged.begin(), damaged.end(), 1) != damaged.end()) {
+        std::lock_guard<std::mutex> guard(lock_);
+        for (size_t s = 0; s < files.size(); ++s)
+            if (damaged[s])
+                damaged_.push_back(files[s]);
+        throw Error("bad-segment", "What was kept of " + damaged_.back() + " is damaged; it is read again.");
+    }
     return scores;
 }
 

@@ -38,9 +38,13 @@ class Store {
     std::shared_ptr<Segment> get(const std::string& file) const;
     size_t bytes() const;
 
-    // queries: [head][token][head size], scaled. Throws Error("usage") for a file that is not held.
+    // queries: [head][token][head size], scaled. Throws Error("usage") for a file that is not held, and
+    // Error("bad-segment") where keys on disk are no longer what was written; damaged() then names the files.
     Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                  const Cancel& cancel) const;
+
+    // Files whose keys the last questions found damaged, once.
+    std::vector<std::string> take_damaged();
 
     // True when a segment from disk was made for these heads and this format.
     bool fits(const SegmentShape& shape) const;
@@ -53,6 +57,7 @@ class Store {
     KeyFormat format_;
     mutable std::mutex lock_;
     std::map<std::string, std::shared_ptr<Segment>> segments_;
+    mutable std::vector<std::string> damaged_;
 };
 
 } // namespace longread

@@ -7,6 +7,7 @@ type Bench = (args: readonly string[]) => Promise<void>
 const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   speed: () => import('./speed/run.js'),
   recall: () => import('./recall/run.js'),
+  memory: () => import('./memory/run.js'),
   facts: () => import('./facts/run.js'),
 }
 

@@ -33,8 +33,7 @@ function failedWith(code: string, status: number, { status: found, stdout, stder
   assert.ok(stderr.endsWith(` [${code}]\n`), stderr)
 }
 
-const unfinished = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.tmp'))
+const unfinished = (folder: string): string[] => readdirSync(join(folder, 'aside'))
 
 const questions = [
   ['How long does a worker wait before it retries a failed job?', 'jobs/backoff.py', 'backoff_seconds'],
@@ -126,7 +125,7 @@ describe('the command', function () {
         }
         for (const engine of engines) assert.ok(await becomesGone(engine), seen)
         assert.ok(gone(running.process.pid!), seen)
-        if (existsSync(interrupted)) assert.deepEqual(unfinished(interrupted), [], seen)
+        if (existsSync(join(interrupted, 'aside'))) assert.deepEqual(unfinished(interrupted), [], seen)
       }
       const result = only(await longread('stream', root, '--json', '--memory', interrupted)) as StreamResult
       assert.equal(result.files, 7)

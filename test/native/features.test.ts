@@ -13,10 +13,7 @@ import { hear, tokenWeights } from '../../extension/recall/question'
 import { largestDifference, repositoryFixture, run, testHeads, testModel, threads } from '../support/model'
 
 const files = ['jobs/backoff.py', 'jobs/store.py', 'web/session.ts']
-const options = {
-  ...{ breadcrumbs: true, folder: null, signal: new AbortController().signal },
-  ...{ progress: () => undefined, log: () => assert.fail() },
-}
+const options = { signal: new AbortController().signal, log: () => assert.fail() }
 
 describe('features of a calibration', () => {
   it('are the scores of recall', async () => {

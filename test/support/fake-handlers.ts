@@ -44,6 +44,7 @@ const result = (tokens: number): StreamResult => ({
   skipped: [],
   units: 0,
   tokens,
+  tokensRead: tokens,
   seconds: 0,
   tokensPerSecond: 0,
   memoryBytes: 0,
@@ -95,6 +96,9 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
     async stream(request, tools) {
       for (let done = 1; done <= 3; ++done) tools.progress({ phase: 'read', done, total: 3, unit: 'files', rate: 1 })
       return result(await behave(request, tools))
+    },
+    async update(request, tools) {
+      return { files: 0, tokens: await behave(request, tools), ms: 0, missing: { files: 0, bytes: 0, first: [] } }
     },
     async recall(request, tools) {
       await behave(request, tools)

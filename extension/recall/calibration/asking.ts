@@ -46,14 +46,16 @@ export class Asking {
     const total = this.options.corpora.reduce((sum, { tokens }) => sum + tokens, 0)
     let kept = 0
     let read = 0
-    for (const corpus of this.options.corpora)
-      await this.open(corpus, (tokens, reused, ended, file) => {
+    for (const corpus of this.options.corpora) {
+      const memory = await this.open(corpus, (tokens, reused, ended, file) => {
         // What is kept from before says nothing about how fast the rest will go.
         meter.report(read + (reused ? 0 : tokens), total - kept - (reused ? tokens : 0), `${corpus.name}: ${file}`)
         if (!ended) return
         if (reused) kept += tokens
         else read += tokens
       })
+      await memory.close()
+    }
   }
 
   private async open(
@@ -61,14 +63,15 @@ export class Asking {
     onTokens: (tokens: number, reused: boolean, ended: boolean, file: string) => void = () => undefined,
   ): Promise<Memory> {
     const { folder, progress, log, wide } = this.options
-    const memory = new Memory(corpus.root, { ...this.loaded, profile: wide })
+    const loaded = { ...this.loaded, profile: wide }
+    const memory = await Memory.open(corpus.root, loaded, { breadcrumbs: true, folder, log })
     for (const { file, text, tokens } of corpus.files) {
       const { reused } = await this.options.step((signal) =>
         memory.readFile(
           file,
           text,
-          { breadcrumbs: true, folder, signal, progress, log },
-          { onTokens: (now) => onTokens(now, false, false, file), onHeard: () => undefined },
+          { signal, log },
+          { onTokens: (now) => onTokens(now, false, false, file), onHeard: () => undefined, progress },
         ),
       )
       onTokens(tokens, reused, true, file)
@@ -92,17 +95,22 @@ export class Asking {
     const heard = new HeardQuestions()
     const loaded = { ...this.loaded, profile: { ...wide, distance } }
     for (const corpus of corpora) {
-      const asker = new Asker(await this.open(corpus), loaded, step, heard)
-      // A question that this repository is asked would be standardised against itself.
-      const statistics = await asker.banks(
-        banks.map((questions) => unlike(questions, corpus.own)),
-        asked,
-      )
-      for (const groups of result) groups.push([])
-      for (const question of sample(corpus.questions, most, seed)) {
-        const example = await asker.example(question, statistics)
-        asked()
-        example?.byBank.forEach((one, i) => result[i]?.at(-1)?.push({ example: one, words: example.words }))
+      const memory = await this.open(corpus)
+      try {
+        const asker = new Asker(memory, loaded, step, heard)
+        // A question that this repository is asked would be standardised against itself.
+        const statistics = await asker.banks(
+          banks.map((questions) => unlike(questions, corpus.own)),
+          asked,
+        )
+        for (const groups of result) groups.push([])
+        for (const question of sample(corpus.questions, most, seed)) {
+          const example = await asker.example(question, statistics)
+          asked()
+          example?.byBank.forEach((one, i) => result[i]?.at(-1)?.push({ example: one, words: example.words }))
+        }
+      } finally {
+        await memory.close()
       }
     }
     return result

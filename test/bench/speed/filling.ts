@@ -107,10 +107,10 @@ export class FilledMemory extends Memory {
       const { source, held } = episodes[copy % episodes.length]!
       const file = `${copy}/${source.file}`
       const segment = path.join(folder, `${copy}.segment`)
-      this.store.put(file, held)
-      await this.store.save(file, segment, '{}')
-      await this.store.load(file, segment)
-      this.hold(file, '', { units: source.units, tokens: held.tokens }, source.texts)
+      await held.save(segment, `${segment}.aside`, '{}')
+      const { episode } = await this.loaded.addon.mapEpisode(segment)
+      const text = source.texts.join('')
+      this.hold({ file, text, name: '', units: source.units, tokens: held.tokens, kept: true }, episode)
       this.tokens += held.tokens
     }
   }

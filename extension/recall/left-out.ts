@@ -1,0 +1,62 @@
+/**
+ * What is left out of a workspace, with the reasons; and what may not be kept goes from disk, too: a file that became ignored, or
+ * was found to hold a secret, leaves nothing behind, not even of its older versions, unless another workspace holds it rightly.
+ */
+import * as path from 'node:path'
+import type { SkippedFile } from '../protocol/types'
+import type { Keeper } from '../store/keeper'
+
+/** A change to such a file may change what every other file is. */
+export const isRuleFile = (file: string): boolean => /^\.(?:git|longread)ignore$/.test(path.posix.basename(file))
+
+/** Reasons that are about this moment; the others say that the file is not to be read. */
+const passing = /^(?:gone while reading|cannot be read|its name is not UTF-8|link)/
+
+/** The reason for a file: its own, or that of a folder around it. */
+export function reasonFor(skipped: ReadonlyMap<string, string>, file: string): string | undefined {
+  const own = skipped.get(file)
+  if (own !== undefined) return own
+  for (let at = file.lastIndexOf('/'); at >= 0; at = file.lastIndexOf('/', at - 1)) {
+    const around = skipped.get(file.slice(0, at + 1))
+    if (around !== undefined || at === 0) return around
+  }
+  return undefined
+}
+
+export const byFile = (skipped: readonly SkippedFile[]): Map<string, string> =>
+  new Map(skipped.map(({ file, reason }) => [file, reason]))
+
+export class LeftOut {
+  private reasons = new Map<string, string>()
+
+  constructor(private readonly keeper: Keeper | undefined) {}
+
+  /** Sorted by name. */
+  list(): SkippedFile[] {
+    return [...this.reasons]
+      .map(([file, reason]) => ({ file, reason }))
+      .sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
+  }
+
+  /** What a look at the whole workspace found; `known` are files that may have been kept. */
+  async replace(skipped: readonly SkippedFile[], known: Iterable<string>): Promise<void> {
+    this.reasons = byFile(skipped)
+    // A secret goes even where nobody remembers having kept it.
+    const forbidden = skipped.filter(({ reason }) => reason.startsWith('secret')).map(({ file }) => file)
+    for (const file of known) {
+      const reason = reasonFor(this.reasons, file)
+      if (reason !== undefined && !passing.test(reason)) forbidden.push(file)
+    }
+    await this.keeper?.forget(forbidden)
+  }
+
+  async add(file: string, reason: string): Promise<void> {
+    this.reasons.set(file, reason)
+    if (!passing.test(reason)) await this.keeper?.forget([file])
+  }
+
+  /** It is held again, or gone. */
+  remove(file: string): void {
+    this.reasons.delete(file)
+  }
+}

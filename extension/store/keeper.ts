@@ -1,0 +1,193 @@
+/**
+ * One workspace's part of the memory on disk, as the process that reads it sees it: loads and saves segments, keeps the manifest,
+ * holds the lock that protects them, keeps the memory within its size. What fails here is told once and never stops reading: a
+ * memory that cannot be written goes on in the process.
+ */
+import { rm } from 'node:fs/promises'
+import { setTimeout as after } from 'node:timers'
+import type { NativeAddon, NativeEpisode, NativeLock } from '../engine/addon'
+import { asLongreadError, diskFailure, type LongreadError } from '../errors'
+import { MemoryFolder } from './folder'
+import { allManifests, holdWorkspace, readManifest, workspaceKey, writeManifest, type ManifestFile } from './manifest'
+import type { Naming } from './naming'
+import { prune } from './prune'
+import { Segments, type SegmentMetadata, type StoredEpisode } from './segments'
+
+export interface KeeperOptions {
+  /** The memory's folder. */
+  readonly memory: string
+  /** The workspace's folder, without links. */
+  readonly workspace: string
+  readonly naming: Naming
+  /** Bytes of segments that the memory may hold over all workspaces. */
+  readonly limit: number
+  readonly log: (message: string) => void
+}
+
+/** Default size of the memory. */
+export const defaultLimit = 20e9
+
+/** After a failure, so long passes before writing is tried again. */
+const retryMs = 30_000
+/** Names in a manifest come late by at most this long; what is used meanwhile is protected by when it was used (prune.ts). */
+const manifestMs = 5000
+/** The memory's size is looked at again after so many bytes were saved. */
+const pruneEvery = 0.02
+
+export class Keeper {
+  private readonly segments: Segments
+  private readonly files: Map<string, ManifestFile>
+  private failedAt = -Infinity
+  private told = false
+  private dirty = false
+  private timer: NodeJS.Timeout | undefined
+  private writing: Promise<void> = Promise.resolve()
+  private savedBytes = 0
+  private pruned = false
+
+  private constructor(
+    private readonly addon: NativeAddon,
+    readonly folder: MemoryFolder,
+    private readonly key: string,
+    private readonly options: KeeperOptions,
+    private readonly lock: NativeLock | undefined,
+    before: Readonly<Record<string, ManifestFile>>,
+  ) {
+    this.segments = new Segments(addon, folder)
+    // What the workspace held when it was last open it needs until it is looked at again.
+    this.files = new Map(Object.entries(before))
+  }
+
+  /** Throws usage when the folder may not be used; a folder that cannot be written is only told. */
+  static async open(addon: NativeAddon, options: KeeperOptions): Promise<Keeper> {
+    const folder = await MemoryFolder.open(options.memory, options.workspace)
+    const key = workspaceKey(options.workspace, options.naming)
+    const lock = folder.problem === undefined ? await holdWorkspace(addon, folder, key) : undefined
+    const manifest = await readManifest(folder, key)
+    if (manifest === 'damaged')
+      options.log(`The list of what was read of ${options.workspace} was damaged; it is made anew.`)
+    const before = manifest === undefined || manifest === 'damaged' ? {} : manifest.files
+    const keeper = new Keeper(addon, folder, key, options, lock, before)
+    if (folder.problem !== undefined) keeper.fail(folder.problem)
+    return keeper
+  }
+
+  /** Files that the workspace needs or, until it is looked at, needed when it was last open. */
+  known(): Iterable<string> {
+    return this.files.keys()
+  }
+
+  /** What is kept for this content; a damaged segment is told, removed and counts as none. */
+  async load(file: string, name: string): Promise<StoredEpisode | undefined> {
+    this.needs(file, { name, tokens: 0, units: 0 })
+    try {
+      const stored = await this.segments.load(file, name)
+      if (stored) this.needs(file, { name, tokens: stored.episode.tokens, units: stored.episode.units })
+      return stored
+    } catch (thrown) {
+      const error = asLongreadError(thrown)
+      if (error.code === 'disk') this.fail(error)
+      else if (error.code === 'bad-segment') this.options.log(error.message)
+      else throw error
+      return undefined
+    }
+  }
+
+  /** True when the segment outlives a crash; false when it is kept only in the process, which is told once. */
+  async save(episode: NativeEpisode, metadata: SegmentMetadata): Promise<boolean> {
+    const { file, name } = metadata
+    this.needs(file, { name, tokens: episode.tokens, units: episode.units })
+    if (performance.now() - this.failedAt < retryMs) return false
+    try {
+      await this.segments.save(episode, metadata)
+      this.savedBytes += episode.bytes
+      return true
+    } catch (thrown) {
+      this.fail(asLongreadError(thrown))
+      return false
+    }
+  }
+
+  /** The file is gone or changed; what was kept of it stays for another branch. */
+  drop(file: string): void {
+    if (this.files.delete(file)) this.touch()
+  }
+
+  /** What is kept of the file as it is held is damaged. */
+  async discard(file: string): Promise<void> {
+    const entry = this.files.get(file)
+    if (entry) await rm(this.folder.segment(file, entry.name), { force: true }).catch(() => undefined)
+  }
+
+  /** These may no longer be kept: every version goes, except where another workspace holds it rightly. */
+  async forget(files: readonly string[]): Promise<void> {
+    if (files.length === 0) return
+    const others = (await allManifests(this.folder)).filter(({ key }) => key !== this.key)
+    for (const file of files) {
+      this.drop(file)
+      const kept = new Set(others.flatMap((other) => other.files[file]?.name ?? []))
+      await this.segments.forget(file, kept).catch((cause: unknown) => {
+        this.fail(diskFailure(this.folder.segments, cause))
+      })
+    }
+  }
+
+  /** Writes the manifest where it has changed, and keeps the memory within its size. */
+  async flush(): Promise<void> {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    this.writing = this.writing.then(() => this.write())
+    await this.writing
+    await this.pruneIfGrown()
+  }
+
+  async close(): Promise<void> {
+    await this.flush()
+    this.lock?.release()
+  }
+
+  private needs(file: string, entry: ManifestFile): void {
+    this.files.set(file, entry)
+    this.touch()
+  }
+
+  private touch(): void {
+    this.dirty = true
+    this.timer ??= after(() => void this.flush(), manifestMs).unref()
+  }
+
+  private async write(): Promise<void> {
+    if (!this.dirty || this.folder.problem !== undefined) return
+    this.dirty = false
+    const { workspace: root, naming } = this.options
+    try {
+      await writeManifest(this.folder, this.key, {
+        root,
+        naming,
+        asOf: Date.now(),
+        files: Object.fromEntries(this.files),
+      })
+    } catch (thrown) {
+      this.dirty = true
+      this.fail(asLongreadError(thrown))
+    }
+  }
+
+  private async pruneIfGrown(): Promise<void> {
+    const { limit } = this.options
+    if (this.folder.problem !== undefined || (this.pruned && this.savedBytes < limit * pruneEvery)) return
+    if (this.savedBytes === 0) return
+    this.pruned = true
+    this.savedBytes = 0
+    await prune(this.addon, this.folder, { limit }).catch((thrown: unknown) => {
+      this.fail(asLongreadError(thrown))
+    })
+  }
+
+  private fail(error: LongreadError): void {
+    this.failedAt = performance.now()
+    if (this.told) return
+    this.told = true
+    this.options.log(`${error.message} Reading goes on; what is read now is kept only while this process runs.`)
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The manifest of a workspace: which files it holds under which segments. Segments are found by content and need none; it is there
+ * so that pruning keeps what workspaces need, that what a workspace may no longer hold is removed also after a restart, and for
+ * people to see. The first line holds the format and the SHA-256 of the rest; a manifest of another format or a damaged one counts
+ * as none.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
+import * as path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { NativeAddon, NativeLock } from '../engine/addon'
+import { diskFailure } from '../errors'
+import { hasCode, shortHash, type MemoryFolder } from './folder'
+import type { Naming } from './naming'
+
+/** Raised whenever its meaning changes. */
+const format = 'longread manifest 1'
+
+export interface ManifestFile {
+  /** Name of its segment. */
+  readonly name: string
+  readonly tokens: number
+  readonly units: number
+}
+
+export interface Manifest {
+  /** The workspace's folder. */
+  readonly root: string
+  readonly naming: Naming
+  /** When this was true (ms). Segments that were used later may belong to the workspace as well. */
+  readonly asOf: number
+  readonly files: Readonly<Record<string, ManifestFile>>
+}
+
+export interface StoredManifest extends Manifest {
+  readonly key: string
+}
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+export const manifestFile = (folder: MemoryFolder, key: string): string =>
+  path.join(folder.workspaces, `${key}.manifest`)
+
+export const lockFile = (folder: MemoryFolder, key: string): string => path.join(folder.workspaces, `${key}.lock`)
+
+/** The manifest, `undefined` when there is none, `damaged` when it cannot be used. */
+export async function readManifest(folder: MemoryFolder, key: string): Promise<Manifest | 'damaged' | undefined> {
+  let text: string
+  try {
+    text = await readFile(manifestFile(folder, key), 'utf8')
+  } catch (thrown) {
+    return hasCode(thrown, 'ENOENT') ? undefined : 'damaged'
+  }
+  const end = text.indexOf('\n')
+  const body = text.slice(end + 1)
+  if (text.slice(0, end) !== `${format} ${key} ${digest(body)}`) return 'damaged'
+  // What has its checksum is what was written.
+  return JSON.parse(body) as Manifest
+}
+
+/** When it resolves, the manifest outlives a crash. Rejects with disk. */
+export async function writeManifest(folder: MemoryFolder, key: string, manifest: Manifest): Promise<void> {
+  const target = manifestFile(folder, key)
+  const aside = folder.aside()
+  const body = JSON.stringify(manifest)
+  try {
+    const file = await open(aside, 'wx', 0o600)
+    try {
+      await file.writeFile(`${format} ${key} ${digest(body)}\n${body}`)
+      await file.datasync()
+    } finally {
+      await file.close()
+    }
+    await rename(aside, target)
+    await syncFolder(folder.workspaces)
+  } catch (cause) {
+    await rm(aside, { force: true }).catch(() => undefined)
+    throw diskFailure(target, cause)
+  }
+}
+
+/** Some file systems cannot sync folders; then there is nothing to do. */
+async function syncFolder(folder: string): Promise<void> {
+  const file = await open(folder, 'r')
+  await file.sync().catch(() => undefined)
+  await file.close()
+}
+
+export const workspaceKey = (root: string, naming: Naming): string => shortHash(JSON.stringify([root, naming]))
+
+/** Keys of all workspaces that have a manifest, whole or not. */
+export async function manifestKeys(folder: MemoryFolder): Promise<string[]> {
+  const names = await readdir(folder.workspaces).catch(() => [])
+  return names.flatMap((name) => (name.endsWith('.manifest') ? [name.slice(0, -'.manifest'.length)] : [])).sort()
+}
+
+export async function allManifests(folder: MemoryFolder): Promise<StoredManifest[]> {
+  const manifests: StoredManifest[] = []
+  for (const key of await manifestKeys(folder)) {
+    const manifest = await readManifest(folder, key)
+    if (manifest !== undefined && manifest !== 'damaged') manifests.push({ key, ...manifest })
+  }
+  return manifests
+}
+
+/** Says that this process has the workspace open, until it is released or the process ends. */
+export async function holdWorkspace(addon: NativeAddon, folder: MemoryFolder, key: string): Promise<NativeLock> {
+  const file = lockFile(folder, key)
+  const lock = new addon.Lock(file)
+  // It is taken exclusively only for moments, by who looks whether anybody is here.
+  while (!lock.take(false)) await delay(5)
+  // Until there is a manifest, this says since when anything may be in use.
+  const now = new Date()
+  await utimes(file, now, now).catch(() => undefined)
+  return lock
+}
+
+/** Whether any process has the workspace open, this one included. */
+export function isOpen(addon: NativeAddon, folder: MemoryFolder, key: string): boolean {
+  const file = lockFile(folder, key)
+  if (!existsSync(file)) return false
+  const lock = new addon.Lock(file)
+  try {
+    return !lock.take(true)
+  } finally {
+    lock.release()
+  }
+}

@@ -1,0 +1,238 @@
+/** What happens while people work: saving, renaming, typing, switching branches, asking while there is still much to read. */
+import assert from 'node:assert/strict'
+import { readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { EngineClient } from '../../extension/engine/client'
+import { createHandlers } from '../../extension/engine/handlers'
+import type { CallTools, EngineHandlers } from '../../extension/engine/handlers-type'
+import type { RecallRequest, StreamRequest } from '../../extension/protocol/types'
+import { recall } from '../../extension/recall/recall'
+import { cleanRead, contents, differences, TestMemory } from '../support/memory'
+import { tinyProfile, writeRandomModel } from '../support/tiny-model'
+import { temporaryFolder } from '../support/temp'
+import { put, python, workspace } from '../support/workspace'
+
+const many = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}.py`, python(`function_${i}`, 40)]))
+
+const lexical = { top: 3, signals: 'lexical', rerank: false, rarity: true } as const
+
+/** Where a question's words are found. */
+async function finds(opened: TestMemory, question: string): Promise<string | undefined> {
+  const { units } = await recall(opened.memory, question, lexical, opened.options())
+  return units[0]?.file
+}
+
+describe('a memory while people work', () => {
+  it('reads a saved file alone, and what was deleted is gone', async () => {
+    const root = workspace(many(6))
+    const opened = await TestMemory.open(root, null)
+    await opened.read()
+    put(root, { 'f3.py': python('changed') })
+    rmSync(join(root, 'f4.py'))
+    const { files, missing } = await opened.update({ file: 'f3.py' }, { file: 'f4.py' })
+    assert.deepEqual([files, missing.files], [1, 0])
+    assert.deepEqual(differences(await contents(opened.memory), await cleanRead(root)), [])
+  })
+
+  it('finds a saved file by its words, and by attention what did not change in it, before it is read', async () => {
+    const root = workspace({ 'a.py': python('alpha', 12) + '\n\n' + python('beta', 12), 'b.py': python('gamma') })
+    const opened = await TestMemory.open(root, null)
+    await opened.read()
+    const before = await contents(opened.memory)
+    put(root, { 'a.py': python('alpha', 12) + '\n\n' + python('zeppelin', 12), 'new.py': python('submarine', 12) })
+    const abort = new AbortController()
+    const giveWay = () => {
+      abort.abort()
+      return Promise.resolve()
+    }
+    // The model never gets to it.
+    const turn = { interrupted: abort.signal, giveWay }
+    const cancelled = opened.memory.update(
+      [{ file: 'a.py' }, { file: 'new.py' }],
+      opened.options({ turn, signal: abort.signal }),
+    )
+    await assert.rejects(cancelled)
+    assert.equal(opened.memory.missing().files, 2)
+    assert.equal(await finds(opened, 'where is the zeppelin'), 'a.py')
+    assert.equal(await finds(opened, 'where is the submarine'), 'new.py')
+    // The unit that did not change has the keys it had.
+    const [alpha, zeppelin] = [0, 1].map((unit) => opened.memory.store.get('a.py').pick(Int32Array.of(unit)))
+    assert.ok(alpha!.tokens > 0)
+    assert.equal(zeppelin!.tokens, 0)
+    await opened.read()
+    const after = await contents(opened.memory)
+    assert.deepEqual(differences(after, await cleanRead(root)), [])
+    assert.ok(after.get('b.py')!.bytes.equals(before.get('b.py')!.bytes))
+  })
+
+  it('keeps what it can of a renamed file until it is read under its new name', async () => {
+    const root = workspace({ 'old.py': python('alpha', 12), 'b.py': python('beta') })
+    const opened = await TestMemory.open(root, null)
+    await opened.read()
+    renameSync(join(root, 'old.py'), join(root, 'new.py'))
+    const abort = new AbortController()
+    const giveWay = () => {
+      abort.abort()
+      return Promise.resolve()
+    }
+    const turn = { interrupted: abort.signal, giveWay }
+    await assert.rejects(
+      opened.memory.update([{ file: 'old.py' }, { file: 'new.py' }], opened.options({ turn, signal: abort.signal })),
+    )
+    assert.deepEqual(opened.memory.files(), ['b.py', 'new.py'])
+    assert.ok(opened.memory.store.get('new.py').tokens > 0)
+    await opened.read()
+    assert.deepEqual(differences(await contents(opened.memory), await cleanRead(root)), [])
+  })
+
+  it('knows unsaved text, and never writes it to disk', async () => {
+    const root = workspace({ 'a.py': python('alpha'), 'b.py': python('beta') })
+    const folder = join(temporaryFolder(), 'memory')
+    const segments = () =>
+      readdirSync(join(folder, 'segments'), { recursive: true }).filter((name) => String(name).endsWith('.segment'))
+        .length
+    const opened = await TestMemory.open(root, folder)
+    await opened.read()
+    await opened.update(
+      { file: 'a.py', text: python('unsaved_zeppelin') },
+      { file: 'never/saved.py', text: python('submarine') },
+    )
+    assert.equal(await finds(opened, 'zeppelin'), 'a.py')
+    assert.equal(await finds(opened, 'submarine'), 'never/saved.py')
+    assert.equal(opened.memory.unsaved('a.py'), python('unsaved_zeppelin'))
+    assert.equal(segments(), 2)
+    // A look at the disk does not take it away.
+    await opened.read()
+    assert.equal(await finds(opened, 'zeppelin'), 'a.py')
+    await opened.update({ file: 'a.py', text: null }, { file: 'never/saved.py', text: null })
+    assert.deepEqual(differences(await contents(opened.memory), await cleanRead(root)), [])
+    // Saved as it was typed, it is kept without being read again.
+    await opened.update({ file: 'a.py', text: python('typed') })
+    put(root, { 'a.py': python('typed') })
+    assert.equal((await opened.update({ file: 'a.py' })).files, 0)
+    assert.equal(segments(), 3)
+    await opened.close()
+  })
+
+  it('reads after a branch switch only contents that it never saw', async () => {
+    const [root, folder] = [workspace(many(6)), join(temporaryFolder(), 'memory')]
+    const opened = await TestMemory.open(root, folder)
+    await opened.read()
+    const switchTo = (files: Readonly<Record<string, string>>) => {
+      put(root, files)
+      return opened.update(...Object.keys(files).map((file) => ({ file })))
+    }
+    const other = { 'f1.py': python('other_1'), 'f2.py': python('other_2') }
+    assert.equal((await switchTo(other)).files, 2)
+    const main = many(3)
+    assert.equal((await switchTo(main)).files, 0)
+    assert.equal((await switchTo(other)).files, 0)
+    await opened.close()
+  })
+
+  it('reads what is open first, then what was changed last', async () => {
+    const root = workspace(many(5))
+    for (let i = 0; i < 5; i++) utimesSync(join(root, `f${i}.py`), 1000 + i, 1000 + i)
+    const opened = await TestMemory.open(root, null)
+    const order: string[] = []
+    await opened.read({ first: ['f2.py', 'f0.py'], onHeld: (file) => void order.push(file) })
+    assert.deepEqual(order, ['f2.py', 'f0.py', 'f4.py', 'f3.py', 'f1.py'])
+  })
+})
+
+describe('the engine while a workspace is read', () => {
+  let handlers: EngineHandlers
+  let request: StreamRequest
+
+  const tools = (extra: Partial<CallTools> = {}): CallTools => ({
+    signal: new AbortController().signal,
+    progress: () => undefined,
+    text: () => undefined,
+    log: () => undefined,
+    ...extra,
+  })
+
+  before(() => {
+    const folder = temporaryFolder()
+    const profile = join(folder, 'profile.json')
+    writeFileSync(profile, JSON.stringify(tinyProfile))
+    const model = writeRandomModel(join(folder, 'random.gguf'))
+    const root = workspace(many(80))
+    request = { root, model, profile, memory: null, weights: 'file', device: 'cpu', threads: 1, breadcrumbs: true }
+    handlers = createHandlers({ log: () => undefined })
+  })
+
+  after(() => handlers.dispose?.())
+
+  it('answers a question at once from what is held, says what is not, and reads next what the question names', async () => {
+    const ask = {
+      ...request,
+      ...lexical,
+      now: true,
+      questions: ['where is function_7 in f7.py'],
+    } satisfies RecallRequest
+    const heard: string[] = []
+    let asked: Promise<void> | undefined
+    const progress: CallTools['progress'] = ({ phase, done, detail }) => {
+      if (phase !== 'read' || done === 0) return
+      if (detail !== undefined && heard.at(-1) !== detail) heard.push(detail)
+      if (heard.length < 2) return
+      asked ??= handlers.recall(ask, tools()).then(([result]) => {
+        const { files = 0, first = [] } = result?.missing ?? {}
+        assert.ok(files > 0 && files < 80, `${files} files are missing`)
+        assert.equal(first.length, Math.min(5, files))
+      })
+    }
+    const { files, reused } = await handlers.stream(request, tools({ progress }))
+    assert.deepEqual([files, reused], [80, 0])
+    assert.ok(asked)
+    await asked
+    const [result] = await handlers.recall(ask, tools())
+    assert.equal(result?.missing, undefined)
+    assert.equal(result?.units[0]?.file, 'f7.py')
+  })
+
+  it('survives that what it has mapped is cut under its hands: it starts again, and reads that again', async () => {
+    const memory = join(temporaryFolder(), 'memory')
+    const root = workspace(many(4))
+    const notices: string[] = []
+    const logged: string[] = []
+    const client = new EngineClient({
+      onNotice: (message) => notices.push(message),
+      onLog: (level, message) => void (level === 'warn' && logged.push(message)),
+    })
+    try {
+      const ask = { ...request, root, memory, ...lexical, signals: 'all', questions: ['where is function_2'] } as const
+      const first = new EngineClient()
+      await first.call('stream', ask)
+      await first.dispose()
+      assert.equal((await client.call('stream', ask)).tokensRead, 0)
+      const segments = join(memory, 'segments')
+      for (const name of readdirSync(segments, { recursive: true, encoding: 'utf8' }))
+        if (name.endsWith('.segment')) truncateSync(join(segments, name), 4096)
+      const [result] = await client.call('recall', ask)
+      assert.equal(result?.units.length, 3)
+      assert.equal(notices.length, 1)
+      assert.equal(logged.filter((line) => line.includes('is cut or damaged')).length, 4)
+    } finally {
+      await client.dispose()
+    }
+  })
+
+  it('reads a saved file before the rest', async () => {
+    const root = workspace(many(80))
+    let updated: Promise<void> | undefined
+    const progress: CallTools['progress'] = ({ phase, done }) => {
+      if (phase !== 'read' || done === 0 || updated) return
+      put(root, { 'saved.py': python('saved', 20) })
+      updated = handlers.update({ ...request, root, changes: [{ file: 'saved.py' }] }, tools()).then((result) => {
+        assert.equal(result.files, 1)
+        assert.ok(result.missing.files > 0)
+      })
+    }
+    const { files } = await handlers.stream({ ...request, root }, tools({ progress }))
+    await updated
+    assert.equal(files, 81)
+  })
+})
