@@ -20,7 +20,13 @@ export async function loadDefaultModel(threads = 2): Promise<LoadedModel> {
   const { path } = await resolveModel()
   const options = { path, weights: 'fast', threads, libraries: librariesFolder() } as const
   const model = await cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
-  return { addon, model, profile: profileFor(model.info()) ?? defaultProfile, threads, fingerprint: `${fingerprint(path)}-fast` }
+  return {
+    addon,
+    model,
+    profile: profileFor(model.info()) ?? defaultProfile,
+    threads,
+    fingerprint: `${fingerprint(path)}-fast`,
+  }
 }
 
 /** Reads a folder of this repository's sources once. */
