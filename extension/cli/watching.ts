@@ -33,7 +33,7 @@ async function watch(dir: string, flags: CommonFlags): Promise<void> {
 class Watching {
   private watch: Watch | undefined
   private reading = false
-  /** Something may have been missed since the folder was looked at. */
+  /** There is more to read than when reading began. */
   private again = false
   private failed: (thrown: unknown) => void = () => undefined
   private readonly changes = new Changes(
@@ -68,19 +68,19 @@ class Watching {
     const next = await watchFolder(this.request.root, {
       leftOut,
       onChange: (files) => this.changes.add(files),
-      onLost: () => {
-        this.again = this.reading
-        this.read()
-      },
+      onLost: () => this.read(),
     })
     await this.watch?.close()
     this.watch = next
   }
 
-  /** Everything that waits. Where it is under way already, it sees what is new. */
+  /** Everything that waits; where that is under way already, once more after it. */
   private read(): void {
     const { client, signal, view } = this.session
-    if (this.reading) return
+    if (this.reading) {
+      this.again = true
+      return
+    }
     this.reading = true
     const read = async () => {
       do {

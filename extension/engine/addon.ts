@@ -176,6 +176,11 @@ export interface NativeStore {
   remove(file: string): void
   /** Throws usage when the file is not held. */
   get(file: string): NativeEpisode
+  /**
+   * Bytes up to which keys that are mapped from disk stay in memory between questions (default 2 GiB); of a larger store they are
+   * given back as soon as they were used.
+   */
+  keepResident(bytes: number): void
   /** Files whose keys on disk a question found damaged, since this was last asked. */
   takeDamaged(): string[]
   /** Units of the files, one file after the other. Rejects with bad-segment where keys on disk are damaged. */

@@ -87,6 +87,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
     Napi::Value remove(const Napi::CallbackInfo& info);
     Napi::Value get(const Napi::CallbackInfo& info);
     Napi::Value take_damaged(const Napi::CallbackInfo& info);
+    Napi::Value keep_resident(const Napi::CallbackInfo& info);
     Napi::Value score(const Napi::CallbackInfo& info);
     std::shared_ptr<Store> store_;
 };

@@ -26,6 +26,7 @@ Napi::Function StoreObject::define(Napi::Env env) {
                        {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
                         InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
                         InstanceMethod("takeDamaged", &StoreObject::take_damaged),
+                        InstanceMethod("keepResident", &StoreObject::keep_resident),
                         InstanceMethod("score", &StoreObject::score)});
 }
 
@@ -68,6 +69,16 @@ Napi::Value StoreObject::take_damaged(const Napi::CallbackInfo& call) {
     for (const std::string& file : store_->take_damaged())
         list.Set(list.Length(), Napi::String::New(call.Env(), file));
     return list;
+}
+
+Napi::Value StoreObject::keep_resident(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        const double bytes = call[0].ToNumber().DoubleValue();
+        if (!(bytes >= 0 && bytes < 1e18))
+            throw Error("usage", "The bytes that stay in memory must be a number from 0.");
+        store_->keep_resident(static_cast<size_t>(bytes));
+        return call.Env().Undefined();
+    });
 }
 
 Napi::Value StoreObject::score(const Napi::CallbackInfo& call) {

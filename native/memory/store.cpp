@@ -83,6 +83,7 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
     scores.means.resize(heads * units);
     scores.deviations.resize(heads * units);
 
+    const bool release = bytes() > resident_.load();
     // Files are handed out largest work first come, first served; each thread writes its own columns.
     std::atomic<size_t> next{0};
     std::vector<char> damaged(segments.size());
@@ -106,6 +107,8 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
                 std::memcpy(scores.deviations.data() + h * units + first_unit[s],
                             segment.bank_deviations() + h * shape.units, shape.units * sizeof(float));
             }
+            if (release)
+                segment.release_keys();
         }
     };
     std::vector<std::thread> workers;

@@ -3,6 +3,7 @@
 #include "engine/cancel.h"
 #include "engine/model.h"
 #include "memory/segment.h"
+#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -43,6 +44,10 @@ class Store {
     Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                  const Cancel& cancel) const;
 
+    // Bytes up to which mapped keys stay in memory between questions; of a larger store they are given back as soon as
+    // they were used, and the system keeps what it has room for.
+    void keep_resident(size_t bytes) { resident_.store(bytes); }
+
     // Files whose keys the last questions found damaged, once.
     std::vector<std::string> take_damaged();
 
@@ -58,6 +63,8 @@ class Store {
     mutable std::mutex lock_;
     std::map<std::string, std::shared_ptr<Segment>> segments_;
     mutable std::vector<std::string> damaged_;
+    // 2 GiB: 1.8 million tokens of the default model.
+    std::atomic<size_t> resident_{size_t{2} << 30};
 };
 
 } // namespace longread

@@ -210,6 +210,41 @@ describe('a memory that lasts', () => {
     })
   })
 
+  describe('that is larger than memory', () => {
+    /** KiB of mapped segments that are resident now, beyond the first page of each, which is no key. */
+    const residentKeys = (): number => {
+      const [, ...mappings] = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+      const mapped = mappings.filter((mapping) => /\.segment$/m.test(mapping))
+      assert.ok(mapped.length >= 3)
+      return mapped.reduce((sum, mapping) => sum + Math.max(0, Number(/^Rss:\s+(\d+)/m.exec(mapping)?.[1]) - 4), 0)
+    }
+
+    it('gives keys back once they were used, and scores the same', async () => {
+      const [root, folder] = [workspace({ ...three, 'long.py': python('long', 400) }), newFolder()]
+      await readOnce(root, folder)
+      const { memory, ...opened } = await TestMemory.open(root, folder).then((test) => ({
+        memory: test.memory,
+        options: test.options(),
+        read: () => test.read(),
+      }))
+      await opened.read()
+      const ask = async () =>
+        (
+          await recall(
+            memory,
+            'Where is it?',
+            { top: 9, signals: 'attention', rerank: false, rarity: true },
+            opened.options,
+          )
+        ).units
+      const before = await ask()
+      const kept = residentKeys()
+      memory.store.keepResident(0)
+      assert.deepEqual(await ask(), before)
+      assert.ok(residentKeys() < kept, `${residentKeys()} KiB are resident, before ${kept}`)
+    })
+  })
+
   describe('is cleared', () => {
     it('of one workspace, without what others share, and not while it is open', async () => {
       const { addon } = await randomModel()

@@ -1,11 +1,12 @@
 /**
- * `longread bench memory`: what the memory on disk must bear, with full counts. All but `restart` with a tiny model of random weights,
+ * `longread bench memory`: what the memory on disk must bear, with full counts. All but `restart` and `far` with a tiny model of random weights,
  * since what is kept does not depend on what the numbers mean.
  */
 import { parseArgs } from 'node:util'
 import { randomDamage } from './damage'
 import { day } from './day'
 import { randomEdits } from './edits'
+import { far } from './far'
 import { randomKills } from './kills'
 import { restart } from './restart'
 import { scale } from './scale'
@@ -83,6 +84,19 @@ const suites = {
     )
     return r.tokensRead + (place === 0 ? 1 : 0)
   },
+  async far(count: number): Promise<number> {
+    const r = await far(count)
+    print(
+      `${n(r.tokens)} tokens in ${n(r.files)} segments, ${megabytes(r.bytes)}: one file's keys, kept again and again`,
+    )
+    print(
+      `  mapped in ${n(Math.round(r.mapMs))} ms; resident ${megabytes(r.residentBefore)} before, at most ${megabytes(r.resident)} after (target: 4,295)`,
+    )
+    print(
+      `  questions over every key, the first checks them: ${r.questionMs.map((ms) => n(Math.round(ms))).join(', ')} ms`,
+    )
+    return r.resident > 4 * 2 ** 30 ? 1 : 0
+  },
 } as const
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
@@ -100,6 +114,7 @@ export async function main(args: readonly string[]): Promise<void> {
       day: { type: 'string', default: '10000' },
       scale: { type: 'string', default: '50000' },
       restart: { type: 'string', default: '1000000' },
+      far: { type: 'string', default: '10000000' },
       seed: { type: 'string', default: String(Date.now() % 1e9) },
       only: { type: 'string', default: names.join(',') },
     },
