@@ -8,7 +8,7 @@ import * as os from 'node:os'
 import * as path from 'node:path'
 import { answer } from '../answer/answer'
 import { noFolder } from '../errors'
-import type { Progress, StreamRequest, StreamResult } from '../protocol/types'
+import type { Progress, QuestionOptions, StreamRequest, StreamResult } from '../protocol/types'
 import { Memory, type LoadedModel } from '../recall/memory'
 import { profileFor, readProfile } from '../recall/profile'
 import { recall } from '../recall/recall'
@@ -22,7 +22,7 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
     stream: (request, tools) => engine.inTurn(async () => (await engine.read(request, tools)).result),
     recall: (request, tools) =>
       engine.inTurn(async () => {
-        const { memory } = await engine.read(request, tools)
+        const memory = await engine.toAsk(request, tools)
         const results = []
         for (const question of request.questions) results.push(await recall(memory, question, request, tools))
         return results
@@ -30,11 +30,12 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
     ask: (request, tools) =>
       engine.inTurn(async () => {
         const started = performance.now()
-        const { memory } = await engine.read(request, tools)
+        const memory = await engine.toAsk(request, tools)
         const stream = performance.now() - started
         const { timings, ...rest } = await answer(memory, request, tools)
         return { ...rest, timings: { ...timings, stream, total: performance.now() - started } }
       }),
+    outline: (request, tools) => engine.inTurn(async () => (await engine.memoryOf(request, tools)).outline()),
   }
 }
 
@@ -52,8 +53,17 @@ class Engine {
     return next
   }
 
-  /** The workspace's memory, brought to what is on disk. */
-  async read(request: StreamRequest, tools: CallTools): Promise<{ memory: Memory; result: StreamResult }> {
+  /** The memory that a question is asked of. */
+  async toAsk(request: StreamRequest & QuestionOptions, tools: CallTools): Promise<Memory> {
+    if (request.heldOnly) {
+      const memory = await this.memoryOf(request, tools)
+      if (memory.files().length > 0) return memory
+    }
+    return (await this.read(request, tools)).memory
+  }
+
+  /** The workspace's memory as it is; empty at first. */
+  async memoryOf(request: StreamRequest, tools: CallTools): Promise<Memory> {
     const root = await realpath(request.root).catch(() => {
       throw noFolder(request.root)
     })
@@ -63,6 +73,12 @@ class Engine {
       .digest('hex')
     let memory = this.memories.get(key)
     if (!memory) this.memories.set(key, (memory = new Memory(root, loaded)))
+    return memory
+  }
+
+  /** The workspace's memory, brought to what is on disk. */
+  async read(request: StreamRequest, tools: CallTools): Promise<{ memory: Memory; result: StreamResult }> {
+    const memory = await this.memoryOf(request, tools)
     const result = await memory.read({
       breadcrumbs: request.breadcrumbs,
       folder: request.memory === null ? null : path.join(request.memory, 'segments'),

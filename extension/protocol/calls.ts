@@ -2,12 +2,23 @@
  * The engine process's calls by name (JSON-RPC over the IPC channel of a forked process; typed arrays travel as binary).
  * Each call can be cancelled; while one runs, the process sends `progress` and, for `ask`, `text` notifications.
  */
-import type { AskRequest, AskResult, Progress, RecallRequest, RecallResult, StreamRequest, StreamResult } from './types'
+import type {
+  AskRequest,
+  AskResult,
+  HeldFile,
+  Progress,
+  RecallRequest,
+  RecallResult,
+  StreamRequest,
+  StreamResult,
+} from './types'
 
 export interface EngineCalls {
   stream: { request: StreamRequest; result: StreamResult }
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
+  /** Files and units as they are held; nothing is read. */
+  outline: { request: StreamRequest; result: HeldFile[] }
 }
 
 export type EngineCall = keyof EngineCalls

@@ -71,6 +71,13 @@ export interface StreamResult {
   readonly reused: number
 }
 
+/** A file that is held, and its units. */
+export interface HeldFile {
+  readonly file: string
+  readonly tokens: number
+  readonly units: readonly Unit[]
+}
+
 export type Signals = 'attention' | 'lexical' | 'all'
 
 export interface RecallOptions {
@@ -81,7 +88,22 @@ export interface RecallOptions {
   readonly rarity: boolean
 }
 
-export interface RecallRequest extends StreamRequest, RecallOptions {
+/** Where in a repository: a file, some of its lines, or a folder (with a slash at its end). */
+export interface Place {
+  readonly file: string
+  readonly startLine?: number
+  readonly endLine?: number
+}
+
+/** What a question may ask beside itself. */
+export interface QuestionOptions {
+  /** Only units that lie here, when given. */
+  readonly within?: readonly Place[]
+  /** Look through what is held and read nothing first, unless nothing is held yet. */
+  readonly heldOnly?: boolean
+}
+
+export interface RecallRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly questions: readonly string[]
 }
 
@@ -118,7 +140,7 @@ export interface SamplingOptions {
   readonly maxTokens: number
 }
 
-export interface AskRequest extends StreamRequest, RecallOptions {
+export interface AskRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly question: string
   readonly sampling: SamplingOptions
   /** Tokens of code that the model reads before it answers. */
@@ -143,6 +165,8 @@ export interface AskResult {
   readonly citations: readonly SentenceCitation[]
   /** What the model read, in the order of files and lines. */
   readonly reading: readonly RecalledUnit[]
+  /** The best units of recall, best first; `reading` was chosen from them. */
+  readonly recalled: readonly RecalledUnit[]
   /** False when nothing in the memory fits the question and the answer says so. */
   readonly found: boolean
   /** Milliseconds by step; `firstToken` counts from the end of recall. */

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises'
 import * as path from 'node:path'
 import { cancellable, type NativeAddon, type NativeModel, type NativeStore } from '../engine/addon'
 import { cancelled, diskFailure, LongreadError } from '../errors'
-import type { Progress, SkippedFile, StreamResult, Unit, UnitReference } from '../protocol/types'
+import type { HeldFile, Progress, SkippedFile, StreamResult, Unit, UnitReference } from '../protocol/types'
 import { discover, readSource } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
 import { bankOf, type Bank } from './bank'
@@ -35,7 +35,7 @@ export interface ReadOptions {
   readonly log: (message: string) => void
 }
 
-interface HeldFile {
+interface Held {
   readonly units: readonly UnitReference[]
   readonly hash: string
   readonly tokens: number
@@ -57,7 +57,7 @@ interface Metadata {
 export class Memory {
   readonly lexical = new LexicalIndex()
   readonly store: NativeStore
-  private readonly held = new Map<string, HeldFile>()
+  private readonly held = new Map<string, Held>()
   /** What files() and units() give, until a file comes or goes. */
   private listed: { readonly files: string[]; readonly units: UnitReference[] } | undefined
   private bank: Bank | undefined
@@ -77,6 +77,11 @@ export class Memory {
 
   unitsOf(file: string): readonly UnitReference[] {
     return this.held.get(file)?.units ?? []
+  }
+
+  /** Every file that is held, with its units. */
+  outline(): HeldFile[] {
+    return this.files().map((file) => ({ file, tokens: this.held.get(file)?.tokens ?? 0, units: this.unitsOf(file) }))
   }
 
   /** Units of all files, in the order in which the store scores `files()`. */

@@ -107,7 +107,11 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       const tokens = await behave(request, tools)
       tools.text(' world')
       const timings = { stream: 0, recall: 0, firstToken: 0, answer: 0, total: tokens }
-      return { answer: 'Hello world', citations: [], reading: [], found: true, timings }
+      return { answer: 'Hello world', citations: [], reading: [], recalled: [], found: true, timings }
+    },
+    async outline(request, tools) {
+      await behave(request, tools)
+      return []
     },
     async dispose() {
       await delay(1)

@@ -1,0 +1,61 @@
+/**
+ * Every command, setting, view and context key that package.json contributes, named once. A test holds both lists against
+ * each other.
+ */
+export const commands = {
+  openChat: 'longread.openChat',
+  openChatInEditor: 'longread.openChatInEditor',
+  newChat: 'longread.newChat',
+  exportChat: 'longread.exportChat',
+  showHistory: 'longread.showHistory',
+  askAboutSelection: 'longread.askAboutSelection',
+  read: 'longread.read',
+  pause: 'longread.pause',
+  showLeftOut: 'longread.showLeftOut',
+  chooseModel: 'longread.chooseModel',
+  downloadModel: 'longread.downloadModel',
+  restartEngine: 'longread.restartEngine',
+  clearHighlights: 'longread.clearHighlights',
+  showMenu: 'longread.showMenu',
+  showLog: 'longread.showLog',
+  reportProblem: 'longread.reportProblem',
+} as const
+
+export type CommandId = (typeof commands)[keyof typeof commands]
+
+/** Settings under `longread.`, with the types that package.json declares for them. Defaults stand only there. */
+export interface Settings {
+  readonly model: string
+  readonly 'reading.start': 'automatic' | 'afterFirstUse' | 'manual'
+  readonly 'reading.threads': number
+  readonly 'memory.keep': boolean
+  readonly 'memory.folder': string
+  readonly 'answer.maxTokens': number
+  readonly 'answer.readingTokens': number
+  readonly 'answer.temperature': number
+}
+
+export type SettingName = keyof Settings
+
+/** The compiler asks for each name once; a test asks package.json. */
+export const settingNames: Readonly<Record<SettingName, true>> = {
+  model: true,
+  'reading.start': true,
+  'reading.threads': true,
+  'memory.keep': true,
+  'memory.folder': true,
+  'answer.maxTokens': true,
+  'answer.readingTokens': true,
+  'answer.temperature': true,
+}
+
+export const section = 'longread'
+
+export const views = { chat: 'longread.chat' } as const
+
+export const contextKeys = {
+  /** `kind` of the session's state, or `none` where no folder is open. */
+  state: 'longread.state',
+  /** Lines are highlighted that a question found. */
+  highlighted: 'longread.highlighted',
+} as const

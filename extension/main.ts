@@ -1,0 +1,78 @@
+/**
+ * Activation: builds, registers, returns. What a command needs beyond that is loaded when it is first run, and the engine process
+ * is forked with the first call; so opening a window costs nothing that can be felt.
+ */
+import * as vscode from 'vscode'
+import { commands, type CommandId } from './contributions'
+import { Proposals } from './views/apply'
+import { Chat } from './views/chat/panel'
+import { showFailure } from './views/failure'
+import { createLog } from './views/log'
+import { Places } from './views/places'
+import { Sessions } from './views/sessions'
+import { showStatus } from './views/status'
+
+let sessions: Sessions | undefined
+
+export function activate(context: vscode.ExtensionContext): void {
+  const started = performance.now()
+  const { channel, log } = createLog()
+  context.subscriptions.push(channel)
+  try {
+    sessions = build(context, channel, log)
+  } catch (thrown) {
+    channel.error(thrown instanceof Error ? thrown : String(thrown))
+    void showFailure(thrown)
+    return
+  }
+  log('info', `activated in ${(performance.now() - started).toFixed(1)} ms`)
+}
+
+export async function deactivate(): Promise<void> {
+  await sessions?.endEngine()
+}
+
+function build(
+  context: vscode.ExtensionContext,
+  channel: vscode.LogOutputChannel,
+  log: ReturnType<typeof createLog>['log'],
+) {
+  const made = new Sessions(context.workspaceState, log)
+  const places = new Places()
+  const proposals = new Proposals()
+  const chat = new Chat({ context, sessions: made, places, proposals, log })
+  context.subscriptions.push(made, places, proposals, chat, showStatus(made))
+
+  const handlers: Readonly<Record<CommandId, () => unknown>> = {
+    [commands.openChat]: () => chat.open(),
+    [commands.openChatInEditor]: () => chat.openInEditor(),
+    [commands.newChat]: () => chat.newChat(),
+    [commands.exportChat]: () => chat.export(),
+    [commands.showHistory]: () => chat.showHistory(),
+    [commands.askAboutSelection]: () => chat.askAboutSelection(),
+    [commands.read]: () => made.readNow(),
+    [commands.pause]: () => made.current?.session.pause(),
+    [commands.showLeftOut]: async () => (await import('./views/left-out.js')).showLeftOut(made),
+    [commands.chooseModel]: async () => (await import('./views/models.js')).chooseModel(made),
+    [commands.downloadModel]: async () => (await import('./views/models.js')).downloadModel(made),
+    [commands.restartEngine]: () => made.restart(),
+    [commands.clearHighlights]: () => places.clear(),
+    [commands.showMenu]: async () => (await import('./views/menu.js')).showMenu(made),
+    [commands.showLog]: () => channel.show(),
+    [commands.reportProblem]: async () => (await import('./views/report.js')).reportProblem(context, made),
+  }
+  for (const [id, run] of Object.entries(handlers))
+    context.subscriptions.push(
+      vscode.commands.registerCommand(id, async () => {
+        try {
+          await run()
+        } catch (thrown) {
+          log('error', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
+          await showFailure(thrown)
+        }
+      }),
+    )
+  // After activation: what is read then must not hold up the window.
+  setImmediate(() => made.start())
+  return made
+}
