@@ -23,4 +23,5 @@ export function followUps(reading: readonly RecalledUnit[], question: string, fi
   return suggestions.filter((text) => text.toLowerCase() !== asked).slice(0, most)
 }
 
-const last = (symbol: string): string => symbol.split('.').at(-1) ?? symbol
+/** A unit that holds several definitions names them all: the first stands for it. */
+const last = (symbol: string): string => symbol.split(', ')[0]?.split('.').at(-1) ?? symbol

@@ -62,7 +62,7 @@ export class WorkspaceSession {
 
   /** Reads what has changed, in the background; also after a pause or a failure. Joins what is being read. */
   read(): void {
-    this.#wanted = true
+    if (!this.#reading) this.#wanted = true
     this.#paused = false
     this.#pump()
   }

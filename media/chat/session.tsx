@@ -29,7 +29,10 @@ export function Session({ session }: { readonly session: SessionView }) {
     <header class={`session ${kind}`}>
       {coverage ? (
         <details class="coverage">
-          <summary title={strings.coverage}>{line}</summary>
+          <summary title={strings.coverage}>
+            {line}
+            <span class="codicon codicon-chevron-right chevron" aria-hidden="true" />
+          </summary>
           <CoverageList coverage={coverage} />
         </details>
       ) : (

@@ -59,8 +59,8 @@ export function TurnView({ turn, doing, last, idle }: TurnProps) {
           </div>
         )}
         {result?.partial && <p class="quiet">{strings.partial}</p>}
-        {result && result.found.length > 0 && <Why turn={turn.id} found={result.found} />}
         {last && idle && result && result.followUps.length > 0 && <FollowUps texts={result.followUps} />}
+        {result && result.found.length > 0 && <Why turn={turn.id} found={result.found} />}
       </section>
     </article>
   )

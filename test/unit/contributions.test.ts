@@ -1,0 +1,67 @@
+/** What package.json contributes and what the code names are the same. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { commands, contextKeys, section, settingNames, views } from '../../extension/contributions'
+import { packageRoot } from '../../extension/engine/addon'
+
+interface Manifest {
+  readonly icon: string
+  readonly contributes: {
+    readonly commands: readonly { readonly command: string; readonly title: string; readonly enablement?: string }[]
+    readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when?: string }[]>>
+    readonly keybindings: readonly { readonly command: string; readonly when?: string }[]
+    readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>
+    readonly configuration: readonly { readonly properties: Readonly<Record<string, Setting>> }[]
+  }
+}
+
+interface Setting {
+  readonly default: unknown
+  readonly description?: string
+  readonly markdownDescription?: string
+}
+
+const { contributes, icon } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as Manifest
+
+describe('contributions', () => {
+  it('name every command of package.json, and no other', () => {
+    assert.deepEqual(contributes.commands.map(({ command }) => command).sort(), Object.values(commands).sort())
+  })
+
+  it('name every setting, each with a default and a description', () => {
+    const properties = Object.assign({}, ...contributes.configuration.map((c) => c.properties)) as Record<
+      string,
+      Setting
+    >
+    assert.deepEqual(
+      Object.keys(properties).sort(),
+      Object.keys(settingNames)
+        .map((name) => `${section}.${name}`)
+        .sort(),
+    )
+    for (const [name, setting] of Object.entries(properties)) {
+      assert.notEqual(setting.default, undefined, name)
+      assert.match(setting.description ?? setting.markdownDescription ?? '', /\.$/, name)
+    }
+  })
+
+  it('name every view, with an icon that is there', () => {
+    const contributed = Object.values(contributes.views).flat()
+    assert.deepEqual(
+      contributed.map(({ id }) => id),
+      Object.values(views),
+    )
+    for (const file of [icon, ...contributed.map((view) => view.icon)])
+      assert.ok(existsSync(join(packageRoot(), file)), file)
+  })
+
+  it('put only known commands into menus and on keys, under context keys that are set', () => {
+    const known = new Set<string>(Object.values(commands))
+    const keys = new Set<string>([...Object.values(contextKeys), ...Object.values(views)])
+    const entries = [...Object.values(contributes.menus).flat(), ...contributes.keybindings]
+    for (const { command } of entries) assert.ok(known.has(command), command)
+    const conditions = [...entries.map(({ when }) => when), ...contributes.commands.map(({ enablement }) => enablement)]
+    for (const key of conditions.join(' ').match(/longread\.[\w.]+/g) ?? []) assert.ok(keys.has(key), key)
+  })
+})
