@@ -201,7 +201,7 @@ export class ChatController {
     const state = folder.session.state
     const partial = (state.kind === 'reading' || state.kind === 'paused') && state.held === undefined
     let answer = ''
-    await this.keep()
+    void this.keep()
     try {
       const result = await folder.session.ask(
         {
