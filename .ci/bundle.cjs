@@ -10,6 +10,8 @@ const node = {
     'extension/main': 'extension/main.ts',
     'extension/process': 'extension/engine/process.ts',
     'extension/handlers': 'extension/engine/handlers.ts',
+    // The command: VS Code starts `longread mcp` from it.
+    'extension/cli': 'extension/cli.ts',
   },
   platform: 'node',
   format: 'cjs',

@@ -7,6 +7,7 @@ import * as path from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking'
 import { addBench } from './cli/bench'
+import { addMcp } from './cli/mcp'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
 import { printable } from './cli/terminal'
@@ -29,6 +30,7 @@ function build(): Command {
   addReading(program)
   addAsking(program)
   addModels(program)
+  addMcp(program, version)
   addBench(program)
   return program
 }

@@ -3,7 +3,7 @@ import * as path from 'node:path'
 import * as vscode from 'vscode'
 import { section, type SettingName, type Settings } from './contributions'
 import { cacheFolder, resolveModel } from './engine/catalogue'
-import type { SamplingOptions, StreamRequest } from './protocol/types'
+import type { EngineOptions, SamplingOptions, StreamRequest } from './protocol/types'
 
 function setting<N extends SettingName>(name: N, scope?: vscode.Uri): Settings[N] {
   // Declared in package.json, so there is always a value; VS Code's type does not know.
@@ -12,18 +12,23 @@ function setting<N extends SettingName>(name: N, scope?: vscode.Uri): Settings[N
 
 export const readingStart = (folder: vscode.Uri): Settings['reading.start'] => setting('reading.start', folder)
 
+/** How a model is run. The same for every call, since another way of running it is loading it again. */
+export const engineOptions = (model: string): EngineOptions => ({
+  model,
+  weights: 'fast',
+  profile: null,
+  device: 'auto',
+  threads: wholeNumber(setting('reading.threads'), 0, 256),
+})
+
 /** What the engine is asked to hold. Rejects with `no-model`. */
 export async function streamRequest(folder: vscode.Uri): Promise<StreamRequest> {
   const model = setting('model').trim()
   const memory = setting('memory.folder').trim()
   const { path: file } = await resolveModel(model === '' ? undefined : model)
   return {
+    ...engineOptions(file),
     root: folder.fsPath,
-    model: file,
-    weights: 'fast',
-    profile: null,
-    device: 'auto',
-    threads: wholeNumber(setting('reading.threads'), 0, 256),
     memory: setting('memory.keep') ? (memory === '' ? path.join(cacheFolder(), 'memory') : path.resolve(memory)) : null,
     breadcrumbs: true,
   }
@@ -34,7 +39,7 @@ export interface AnswerSettings {
   readonly readingTokens: number
 }
 
-export function answerSettings(folder: vscode.Uri): AnswerSettings {
+export function answerSettings(folder?: vscode.Uri): AnswerSettings {
   return {
     sampling: {
       temperature: Math.min(5, Math.max(0, setting('answer.temperature', folder) || 0)),

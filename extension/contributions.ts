@@ -53,6 +53,14 @@ export const section = 'longread'
 
 export const views = { chat: 'longread.chat' } as const
 
+/** What agents and VS Code's own chat know. */
+export const agents = {
+  participant: 'longread.repo',
+  tool: 'longread_recall',
+  vendor: 'longread',
+  mcp: 'longread.mcp',
+} as const
+
 export const contextKeys = {
   /** `kind` of the session's state, or `none` where no folder is open. */
   state: 'longread.state',

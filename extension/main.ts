@@ -5,10 +5,14 @@
 import * as vscode from 'vscode'
 import { commands, type CommandId } from './contributions'
 import { Proposals } from './views/apply'
+import { registerParticipant } from './views/chat-participant'
 import { Chat } from './views/chat/panel'
 import { showFailure } from './views/failure'
 import { createLog } from './views/log'
+import { registerMcpServers } from './views/mcp-definition'
+import { registerModelProvider } from './views/model-provider'
 import { Places } from './views/places'
+import { registerRecallTool } from './views/recall-tool'
 import { Sessions } from './views/sessions'
 import { showStatus } from './views/status'
 
@@ -42,6 +46,12 @@ function build(
   const proposals = new Proposals()
   const chat = new Chat({ context, sessions: made, places, proposals, log })
   context.subscriptions.push(made, places, proposals, chat, showStatus(made))
+  context.subscriptions.push(
+    registerParticipant(made, context.extensionUri),
+    registerRecallTool(made),
+    registerModelProvider(made),
+    registerMcpServers(context),
+  )
 
   const handlers: Readonly<Record<CommandId, () => unknown>> = {
     [commands.openChat]: () => chat.open(),

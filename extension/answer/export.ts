@@ -1,5 +1,6 @@
 /** A conversation as Markdown, with its citations as footnotes that name files and lines. */
 import type { Conversation, PlacedCitation, Turn } from '../protocol/chat'
+import type { Citation } from '../protocol/types'
 import { insertAt } from './insertions'
 
 export function exportMarkdown(conversation: Conversation, title: string): string {
@@ -28,5 +29,5 @@ function withNotes(turn: Turn, before: number): { text: string; citations: reado
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 /** As people and editors write places: `web/router.ts:12-20`. */
-export const placeText = ({ file, startLine, endLine }: PlacedCitation): string =>
+export const placeText = ({ file, startLine, endLine }: Citation): string =>
   `\`${file}:${startLine}${endLine > startLine ? `-${endLine}` : ''}\``

@@ -7,8 +7,9 @@ import { realpath } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { answer } from '../answer/answer'
+import { chat } from '../answer/chat'
 import { noFolder } from '../errors'
-import type { Progress, QuestionOptions, StreamRequest, StreamResult } from '../protocol/types'
+import type { EngineOptions, Progress, QuestionOptions, StreamRequest, StreamResult } from '../protocol/types'
 import { Memory, type LoadedModel } from '../recall/memory'
 import { profileFor, readProfile } from '../recall/profile'
 import { recall } from '../recall/recall'
@@ -35,6 +36,7 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
         const { timings, ...rest } = await answer(memory, request, tools)
         return { ...rest, timings: { ...timings, stream, total: performance.now() - started } }
       }),
+    chat: (request, tools) => engine.inTurn(async () => chat(await engine.load(request, tools), request, tools)),
     outline: (request, tools) => engine.inTurn(async () => (await engine.memoryOf(request, tools)).outline()),
   }
 }
@@ -89,7 +91,7 @@ class Engine {
     return { memory, result }
   }
 
-  private async load(request: StreamRequest, tools: CallTools): Promise<LoadedModel> {
+  async load(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
     const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
     if (this.loaded?.key === key) return this.loaded.model
     this.loaded?.model.model.dispose()

@@ -16,7 +16,7 @@ import type { CallHandlers, CallTools, EngineHandlers, HandlersModule, Log } fro
 import { callEvents, logType, toResponseError, type CallParameters } from './wire'
 
 /** Every call by name; the compiler asks for the missing one when calls.ts grows. */
-const calls: Readonly<Record<EngineCall, true>> = { stream: true, recall: true, ask: true, outline: true }
+const calls: Readonly<Record<EngineCall, true>> = { stream: true, recall: true, ask: true, chat: true, outline: true }
 
 /** Milliseconds that handlers have to let go of what they hold. */
 const DISPOSE_MS = 500

@@ -5,6 +5,8 @@
 import type {
   AskRequest,
   AskResult,
+  ChatRequest,
+  ChatResult,
   HeldFile,
   Progress,
   RecallRequest,
@@ -17,6 +19,8 @@ export interface EngineCalls {
   stream: { request: StreamRequest; result: StreamResult }
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
+  /** The model's answer to messages, as it is generated. */
+  chat: { request: ChatRequest; result: ChatResult }
   /** Files and units as they are held; nothing is read. */
   outline: { request: StreamRequest; result: HeldFile[] }
 }

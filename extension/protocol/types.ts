@@ -147,6 +147,23 @@ export interface AskRequest extends StreamRequest, RecallOptions, QuestionOption
   readonly readingTokens: number
 }
 
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+/** The model alone, without the repository. */
+export interface ChatRequest extends EngineOptions {
+  readonly messages: readonly ChatMessage[]
+  readonly sampling: SamplingOptions
+}
+
+export interface ChatResult {
+  readonly text: string
+  /** Tokens of the prompt. */
+  readonly prompt: number
+}
+
 export interface Citation {
   readonly file: string
   readonly startLine: number

@@ -5,8 +5,9 @@
 import * as vscode from 'vscode'
 import { onEngineSettings, readingStart, streamRequest } from '../config'
 import type { Log } from '../engine/handlers-type'
-import { EngineClient } from '../engine/client'
+import { EngineClient, type CallOptions } from '../engine/client'
 import { WorkspaceSession } from '../engine/workspace-session'
+import type { ChatRequest, ChatResult } from '../protocol/types'
 
 export interface FolderSession {
   readonly folder: vscode.WorkspaceFolder
@@ -91,6 +92,11 @@ export class Sessions implements vscode.Disposable {
   /** From now on this workspace is read when it is opened, unless settings say otherwise. */
   used(): void {
     if (this.memento.get(usedKey) !== true) void this.memento.update(usedKey, true)
+  }
+
+  /** The model alone. It has its turn when the engine has nothing else to do. */
+  chat(request: ChatRequest, options: CallOptions): Promise<ChatResult> {
+    return this.client().call('chat', request, options)
   }
 
   /** Ends the engine process; sessions that were read are read again by a new one, from what is on disk. */

@@ -109,6 +109,10 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       const timings = { stream: 0, recall: 0, firstToken: 0, answer: 0, total: tokens }
       return { answer: 'Hello world', citations: [], reading: [], recalled: [], found: true, timings }
     },
+    async chat() {
+      await delay(1)
+      return { text: '', prompt: 0 }
+    },
     async outline(request, tools) {
       await behave(request, tools)
       return []

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { commands, contextKeys, section, settingNames, views } from '../../extension/contributions'
+import { agents, commands, contextKeys, section, settingNames, views } from '../../extension/contributions'
 import { packageRoot } from '../../extension/engine/addon'
 
 interface Manifest {
@@ -12,6 +12,10 @@ interface Manifest {
     readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when?: string }[]>>
     readonly keybindings: readonly { readonly command: string; readonly when?: string }[]
     readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>
+    readonly chatParticipants: readonly { readonly id: string }[]
+    readonly languageModelTools: readonly { readonly name: string }[]
+    readonly languageModelChatProviders: readonly { readonly vendor: string }[]
+    readonly mcpServerDefinitionProviders: readonly { readonly id: string }[]
     readonly configuration: readonly { readonly properties: Readonly<Record<string, Setting>> }[]
   }
 }
@@ -54,6 +58,20 @@ describe('contributions', () => {
     )
     for (const file of [icon, ...contributed.map((view) => view.icon)])
       assert.ok(existsSync(join(packageRoot(), file)), file)
+  })
+
+  it('name the participant, the tool, the models and the servers', () => {
+    const { chatParticipants, languageModelTools, languageModelChatProviders, mcpServerDefinitionProviders } =
+      contributes
+    assert.deepEqual(
+      [
+        ...chatParticipants.map(({ id }) => id),
+        ...languageModelTools.map(({ name }) => name),
+        ...languageModelChatProviders.map(({ vendor }) => vendor),
+        ...mcpServerDefinitionProviders.map(({ id }) => id),
+      ],
+      Object.values(agents),
+    )
   })
 
   it('put only known commands into menus and on keys, under context keys that are set', () => {

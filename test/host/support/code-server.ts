@@ -59,7 +59,13 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
   const extensions = join(folder, 'extensions')
   mkdirSync(join(data, 'User'), { recursive: true })
   mkdirSync(extensions, { recursive: true })
-  writeFileSync(join(data, 'User/settings.json'), JSON.stringify({ ...quietSettings, ...settings }))
+  mkdirSync(join(data, 'Machine'), { recursive: true })
+  // Settings of the machine's scope are read on the server's side only.
+  for (const side of ['User', 'Machine'])
+    writeFileSync(
+      join(data, side, 'settings.json'),
+      JSON.stringify(side === 'User' ? { ...quietSettings, ...settings } : settings),
+    )
   const common = ['--user-data-dir', data, '--extensions-dir', extensions]
   const env = {
     ...process.env,
