@@ -58,6 +58,13 @@ export const onEngineSettings = (changed: () => void): vscode.Disposable =>
     if (names.some((name) => event.affectsConfiguration(`${section}.${name}`))) changed()
   })
 
+export const codeLens = (uri: vscode.Uri): boolean => setting('codeLens', uri)
+
+export const onCodeLensSetting = (changed: () => void): vscode.Disposable =>
+  vscode.workspace.onDidChangeConfiguration((event) => {
+    if (event.affectsConfiguration(`${section}.${'codeLens' satisfies SettingName}`)) changed()
+  })
+
 /** Makes the default for a folder with none of its own, for the user. */
 export const setModel = (name: string): Thenable<void> =>
   vscode.workspace

@@ -9,6 +9,14 @@ export const commands = {
   exportChat: 'longread.exportChat',
   showHistory: 'longread.showHistory',
   askAboutSelection: 'longread.askAboutSelection',
+  askInline: 'longread.askInline',
+  explainInline: 'longread.explainInline',
+  usesInline: 'longread.usesInline',
+  breaksInline: 'longread.breaksInline',
+  replyInline: 'longread.replyInline',
+  stopInline: 'longread.stopInline',
+  openInlineInChat: 'longread.openInlineInChat',
+  dismissInline: 'longread.dismissInline',
   read: 'longread.read',
   pause: 'longread.pause',
   showLeftOut: 'longread.showLeftOut',
@@ -33,6 +41,7 @@ export interface Settings {
   readonly 'answer.maxTokens': number
   readonly 'answer.readingTokens': number
   readonly 'answer.temperature': number
+  readonly codeLens: boolean
 }
 
 export type SettingName = keyof Settings
@@ -47,6 +56,7 @@ export const settingNames: Readonly<Record<SettingName, true>> = {
   'answer.maxTokens': true,
   'answer.readingTokens': true,
   'answer.temperature': true,
+  codeLens: true,
 }
 
 export const section = 'longread'
@@ -59,6 +69,7 @@ export const agents = {
   tool: 'longread_recall',
   vendor: 'longread',
   mcp: 'longread.mcp',
+  comments: 'longread.inline',
 } as const
 
 export const contextKeys = {

@@ -7,7 +7,9 @@ import { commands, type CommandId } from './contributions'
 import { Proposals } from './views/apply'
 import { registerParticipant } from './views/chat-participant'
 import { Chat } from './views/chat/panel'
+import { registerOffers } from './views/code-offers'
 import { showFailure } from './views/failure'
+import { InlineQuestions, type InlineTarget } from './views/inline'
 import { createLog } from './views/log'
 import { registerMcpServers } from './views/mcp-definition'
 import { registerModelProvider } from './views/model-provider'
@@ -47,19 +49,30 @@ function build(
   const chat = new Chat({ context, sessions: made, places, proposals, log })
   context.subscriptions.push(made, places, proposals, chat, showStatus(made))
   context.subscriptions.push(
-    registerParticipant(made, context.extensionUri),
+    registerParticipant(made),
     registerRecallTool(made),
     registerModelProvider(made),
     registerMcpServers(context),
   )
 
-  const handlers: Readonly<Record<CommandId, () => unknown>> = {
+  const inline = new InlineQuestions(made, chat, vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.png'))
+  context.subscriptions.push(inline, registerOffers(made))
+
+  const handlers: Readonly<Record<CommandId, (argument: never) => unknown>> = {
     [commands.openChat]: () => chat.open(),
     [commands.openChatInEditor]: () => chat.openInEditor(),
     [commands.newChat]: () => chat.newChat(),
     [commands.exportChat]: () => chat.export(),
     [commands.showHistory]: () => chat.showHistory(),
     [commands.askAboutSelection]: () => chat.askAboutSelection(),
+    [commands.askInline]: (at?: InlineTarget) => inline.open(at),
+    [commands.explainInline]: (at?: InlineTarget) => inline.ask('explain', at),
+    [commands.usesInline]: (at?: InlineTarget) => inline.ask('uses', at),
+    [commands.breaksInline]: (at?: InlineTarget) => inline.ask('breaks', at),
+    [commands.replyInline]: (reply: vscode.CommentReply) => inline.reply(reply),
+    [commands.stopInline]: (thread: vscode.CommentThread) => inline.stop(thread),
+    [commands.openInlineInChat]: (thread: vscode.CommentThread) => inline.openInPanel(thread),
+    [commands.dismissInline]: (thread: vscode.CommentThread) => inline.dismiss(thread),
     [commands.read]: () => made.readNow(),
     [commands.pause]: () => made.current?.session.pause(),
     [commands.showLeftOut]: async () => (await import('./views/left-out.js')).showLeftOut(made),
@@ -73,9 +86,10 @@ function build(
   }
   for (const [id, run] of Object.entries(handlers))
     context.subscriptions.push(
-      vscode.commands.registerCommand(id, async () => {
+      // What VS Code hands to a command is what the place in the manifest hands to it.
+      vscode.commands.registerCommand(id, async (argument: never) => {
         try {
-          await run()
+          await run(argument)
         } catch (thrown) {
           log('error', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
           await showFailure(thrown)

@@ -4,6 +4,7 @@ import type { Remedy } from './chat'
 export interface ChatStrings {
   readonly title: string
   readonly placeholder: string
+  readonly compose: string
   readonly send: string
   readonly stop: string
   readonly newChat: string

@@ -9,6 +9,7 @@ import { agents } from '../contributions'
 import { asLongreadError } from '../errors'
 import type { Place, RecalledUnit } from '../protocol/types'
 import { messageOf } from './failure'
+import { harmless } from './harmless'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 import { doing } from './chat/session-view'
@@ -19,11 +20,11 @@ interface ResultMetadata {
   readonly followUps: readonly string[]
 }
 
-export function registerParticipant(sessions: Sessions, extensionUri: vscode.Uri): vscode.Disposable {
+export function registerParticipant(sessions: Sessions): vscode.Disposable {
   const participant = vscode.chat.createChatParticipant(agents.participant, (request, _context, stream, token) =>
     respond(sessions, request, stream, token),
   )
-  participant.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg')
+  participant.iconPath = new vscode.ThemeIcon('book')
   participant.followupProvider = {
     provideFollowups: ({ metadata }) =>
       ((metadata as ResultMetadata | undefined)?.followUps ?? []).map((prompt) => ({ prompt })),
@@ -121,10 +122,6 @@ async function answer(
   }
   return { metadata: { followUps } satisfies ResultMetadata }
 }
-
-/** What a small model repeats of the repository may not have the chat view fetch a picture or run a command. */
-export const harmless = (text: string): string =>
-  text.replace(/!\[/g, '!\\[').replace(/\]\(/g, ']\\(').replace(/</g, '&lt;')
 
 const plainText = (text: string): string => text.replace(/[\\`*_{}[\]()#+!<>|]/g, '\\$&')
 

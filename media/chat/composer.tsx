@@ -95,7 +95,7 @@ export function Composer({ state, running }: { readonly state: PanelState; reado
     }
   }
   return (
-    <div class="composer">
+    <section class="composer" aria-label={strings.compose}>
       {offered.length > 0 && <Offered items={offered} chosen={chosen} accept={accept} />}
       <div class="input">
         <textarea
@@ -105,7 +105,7 @@ export function Composer({ state, running }: { readonly state: PanelState; reado
           placeholder={strings.placeholder}
           aria-label={strings.placeholder}
           aria-autocomplete="list"
-          aria-controls="mentions"
+          aria-controls={offered.length > 0 ? 'mentions' : undefined}
           aria-activedescendant={offered.length > 0 ? `mention-${chosen}` : undefined}
           onInput={(event) => {
             change(event.currentTarget.value)
@@ -133,7 +133,7 @@ export function Composer({ state, running }: { readonly state: PanelState; reado
           />
         )}
       </div>
-    </div>
+    </section>
   )
 }
 

@@ -29,6 +29,7 @@ function Panel({ strings }: { readonly strings: ChatStrings }) {
       <div class="panel" aria-busy={!state.known}>
         <Session session={session} />
         <main class="turns" id="turns" aria-label={strings.title}>
+          <h1 class="heard">{strings.title}</h1>
           {state.known && conversation.turns.length === 0 && <Welcome session={session} />}
           {conversation.turns.map((turn) => (
             <TurnView

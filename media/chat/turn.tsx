@@ -122,7 +122,7 @@ function Answer({ answer, citations }: { readonly answer: string; readonly citat
   const html = useMemo(() => {
     const cite = (number: number) => {
       const citation = citations[numbers.indexOf(number)]
-      return fill(strings.cite, citation?.file ?? '', fill(strings.line, citation?.startLine ?? 0))
+      return fill(strings.cite, number, citation?.file ?? '', fill(strings.line, citation?.startLine ?? 0))
     }
     const labels = { copy: strings.copy, insert: strings.insert, apply: strings.apply, cite }
     return DOMPurify.sanitize(markdown(answer, citations, numbers, labels), allowed)
@@ -180,7 +180,7 @@ export function Announcer({ turn }: { readonly turn: Turn | undefined }) {
   else if (turn?.state === 'stopped') text = strings.stopped
   else if (turn) text = turn.error?.message ?? turn.answer
   return (
-    <div class="announcer" role="status" aria-live="polite">
+    <div class="heard" role="status" aria-live="polite">
       {text}
     </div>
   )

@@ -36,7 +36,7 @@ describe('the extension in VS Code', function () {
       folder,
       vsix: packaged.file,
       workspace,
-      settings: { 'longread.memory.folder': join(folder, 'memory'), 'workbench.colorTheme': 'Default Dark Modern' },
+      settings: { 'longread.memory.folder': join(folder, 'memory'), 'workbench.colorTheme': 'Dark Modern' },
     })
     browser = await launch()
     window = await Window.open(browser, server)
@@ -212,7 +212,7 @@ describe('the extension in VS Code', function () {
   it('is as accessible in light and high contrast as in dark', async () => {
     await turn(0).locator('.why summary').click()
     const axe = readFileSync(join(packageRoot(), 'node_modules/axe-core/axe.min.js'), 'utf8')
-    for (const theme of ['Default Dark Modern', 'Default Light Modern', 'Default High Contrast']) {
+    for (const theme of ['Dark Modern', 'Light Modern', 'Dark High Contrast']) {
       await window.setTheme(theme)
       await window.picture(`8 answer, ${theme}`)
       await panel.evaluate(axe)
@@ -223,7 +223,7 @@ describe('the extension in VS Code', function () {
         theme,
       )
     }
-    await window.setTheme('Default Light Modern')
+    await window.setTheme('Light Modern')
   })
 
   it('shows the same chat wide, in an editor, and narrow', async () => {

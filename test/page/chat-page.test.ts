@@ -133,6 +133,7 @@ describe("the panel's page", () => {
       style: 'https://own/m.css',
       strings,
       language: 'en',
+      where: 'view',
     })
 
   it('runs one script by a nonce that changes, and fetches nothing', () => {

@@ -9,7 +9,10 @@ interface Manifest {
   readonly icon: string
   readonly contributes: {
     readonly commands: readonly { readonly command: string; readonly title: string; readonly enablement?: string }[]
-    readonly menus: Readonly<Record<string, readonly { readonly command: string; readonly when?: string }[]>>
+    readonly menus: Readonly<
+      Record<string, readonly { readonly command: string; readonly submenu?: string; readonly when?: string }[]>
+    >
+    readonly submenus: readonly { readonly id: string }[]
     readonly keybindings: readonly { readonly command: string; readonly when?: string }[]
     readonly views: Readonly<Record<string, readonly { readonly id: string; readonly icon: string }[]>>
     readonly chatParticipants: readonly { readonly id: string }[]
@@ -70,15 +73,22 @@ describe('contributions', () => {
         ...languageModelChatProviders.map(({ vendor }) => vendor),
         ...mcpServerDefinitionProviders.map(({ id }) => id),
       ],
-      Object.values(agents),
+      [agents.participant, agents.tool, agents.vendor, agents.mcp],
     )
   })
 
   it('put only known commands into menus and on keys, under context keys that are set', () => {
     const known = new Set<string>(Object.values(commands))
-    const keys = new Set<string>([...Object.values(contextKeys), ...Object.values(views)])
-    const entries = [...Object.values(contributes.menus).flat(), ...contributes.keybindings]
-    for (const { command } of entries) assert.ok(known.has(command), command)
+    const keys = new Set<string>([...Object.values(contextKeys), ...Object.values(views), agents.comments])
+    const entries: readonly { command: string; submenu?: string; when?: string }[] = [
+      ...Object.values(contributes.menus).flat(),
+      ...contributes.keybindings,
+    ]
+    for (const { command, submenu } of entries)
+      assert.ok(
+        submenu === undefined ? known.has(command) : contributes.submenus.some(({ id }) => id === submenu),
+        command,
+      )
     const conditions = [...entries.map(({ when }) => when), ...contributes.commands.map(({ enablement }) => enablement)]
     for (const key of conditions.join(' ').match(/longread\.[\w.]+/g) ?? []) assert.ok(keys.has(key), key)
   })

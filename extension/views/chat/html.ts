@@ -12,9 +12,11 @@ export interface PageSources {
   readonly style: string
   readonly strings: ChatStrings
   readonly language: string
+  /** Each has another background. */
+  readonly where: 'view' | 'editor'
 }
 
-export function chatPage({ cspSource, script, style, strings, language }: PageSources): string {
+export function chatPage({ cspSource, script, style, strings, language, where }: PageSources): string {
   const nonce = randomBytes(18).toString('base64url')
   const policy = [
     `default-src 'none'`,
@@ -33,7 +35,7 @@ export function chatPage({ cspSource, script, style, strings, language }: PageSo
 <title>${attribute(strings.title)}</title>
 <link rel="stylesheet" href="${attribute(style)}">
 </head>
-<body>
+<body data-where="${where}">
 <div id="chat" data-strings="${attribute(JSON.stringify(strings))}"></div>
 <script nonce="${nonce}" src="${attribute(script)}"></script>
 </body>

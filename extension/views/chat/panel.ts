@@ -50,7 +50,7 @@ export class Chat implements vscode.Disposable, vscode.WebviewViewProvider {
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {
-    const shown = this.attach(view.webview, () => view.show())
+    const shown = this.attach(view.webview, 'view', () => view.show())
     void shown.controller.restore()
     this.view = shown
     view.onDidDispose(() => {
@@ -70,8 +70,8 @@ export class Chat implements vscode.Disposable, vscode.WebviewViewProvider {
         retainContextWhenHidden: true,
       },
     )
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.svg')
-    const shown = this.attach(panel.webview, () => panel.reveal())
+    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icon.png')
+    const shown = this.attach(panel.webview, 'editor', () => panel.reveal())
     panel.onDidDispose(() => this.detach(shown))
   }
 
@@ -109,7 +109,7 @@ export class Chat implements vscode.Disposable, vscode.WebviewViewProvider {
     vscode.Disposable.from(...this.disposables).dispose()
   }
 
-  private attach(webview: vscode.Webview, focus: () => void): Shown {
+  private attach(webview: vscode.Webview, where: 'view' | 'editor', focus: () => void): Shown {
     const { context, sessions, places, proposals, log } = this.parts
     const media = vscode.Uri.joinPath(context.extensionUri, 'out', 'bundle', 'chat')
     webview.options = { enableScripts: true, localResourceRoots: [media], enableCommandUris: false, enableForms: false }
@@ -131,6 +131,7 @@ export class Chat implements vscode.Disposable, vscode.WebviewViewProvider {
       style: source('main.css'),
       strings: chatStrings(vscode.l10n.t),
       language: vscode.env.language,
+      where,
     })
     const shown = { controller, focus }
     this.shown.add(shown)

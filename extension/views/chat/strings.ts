@@ -5,6 +5,7 @@ import type { ChatStrings } from '../../protocol/chat-strings'
 export const chatStrings = (t: Translate): ChatStrings => ({
   title: t('Longread chat'),
   placeholder: t('Ask about this repository. @ points at files, symbols, the selection.'),
+  compose: t('Question'),
   send: t('Send'),
   stop: t('Stop'),
   newChat: t('New chat'),
@@ -60,7 +61,7 @@ export const chatStrings = (t: Translate): ChatStrings => ({
   ),
   privacy: t('Nothing leaves this machine.'),
   examples: [t('Where is the entry point?'), t('How are errors handled?'), t('Where are settings read?')],
-  cite: t('Open {0}, {1}'),
+  cite: t('{0}: open {1}, {2}'),
   mentions: t('Files, folders and symbols'),
   selection: t('selection'),
 })

@@ -1,5 +1,5 @@
 /** One browser window on a code-server: its workbench, the panel's page inside of it, and pictures of both for people to look at. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { chromium, type Browser, type Frame, type Page } from 'playwright-core'
 import { cacheFolder } from '../../../extension/engine/catalogue'
@@ -15,15 +15,12 @@ const panelWidth = `document.querySelector('#chat .panel') ? document.body.clien
 const pictures = join(cacheFolder(), 'pictures')
 
 export class Window {
-  private constructor(
-    readonly page: Page,
-    private readonly server: CodeServer,
-  ) {}
+  private constructor(readonly page: Page) {}
 
   static async open(browser: Browser, server: CodeServer, width = 1400, height = 900): Promise<Window> {
     const page = await browser.newPage({ viewport: { width, height } })
     await page.goto(server.url)
-    const window = new Window(page, server)
+    const window = new Window(page)
     await window.ready()
     return window
   }
@@ -62,14 +59,15 @@ export class Window {
     return this.panel()
   }
 
-  /** Takes effect at once: VS Code watches the file. */
   async setTheme(theme: string): Promise<void> {
-    const file = join(this.server.folder, 'data/User/settings.json')
-    const settings = JSON.parse(readFileSync(file, 'utf8')) as object
-    writeFileSync(file, JSON.stringify({ ...settings, 'workbench.colorTheme': theme }))
-    const kind = /Contrast/.test(theme) ? 'hc' : /Light/.test(theme) ? 'vs' : 'vs-dark'
-    await this.page.waitForSelector(`.monaco-workbench.${kind}${kind === 'hc' ? '-black' : ''}`, { timeout: 20_000 })
-    await this.page.waitForTimeout(500)
+    const { page } = this
+    await this.command('Preferences: Color Theme')
+    await page.waitForSelector('.quick-input-list .monaco-list-row')
+    await page.fill('.quick-input-widget input', theme)
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: theme }).first().click()
+    const kind = /Contrast/.test(theme) ? 'hc-black' : /Light/.test(theme) ? 'vs' : 'vs-dark'
+    await page.waitForSelector(`.monaco-workbench.${kind}`, { timeout: 20_000 })
+    await page.waitForTimeout(500)
   }
 
   async picture(name: string): Promise<void> {
