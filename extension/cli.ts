@@ -10,6 +10,7 @@ import { addBench } from './cli/bench'
 import { addMcp } from './cli/mcp'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
+import { addSummarizing } from './cli/summarizing'
 import { printable } from './cli/terminal'
 import { packageRoot } from './engine/addon'
 import { asLongreadError, type ErrorCode } from './errors'
@@ -29,6 +30,7 @@ function build(): Command {
     .exitOverride()
   addReading(program)
   addAsking(program)
+  addSummarizing(program)
   addModels(program)
   addMcp(program, version)
   addBench(program)

@@ -8,6 +8,7 @@ import * as os from 'node:os'
 import * as path from 'node:path'
 import { answer } from '../answer/answer'
 import { chat } from '../answer/chat'
+import { summarySection } from '../answer/summary/from-memory'
 import { noFolder } from '../errors'
 import type { EngineOptions, Progress, QuestionOptions, StreamRequest, StreamResult } from '../protocol/types'
 import { Memory, type LoadedModel } from '../recall/memory'
@@ -37,6 +38,8 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
         return { ...rest, timings: { ...timings, stream, total: performance.now() - started } }
       }),
     chat: (request, tools) => engine.inTurn(async () => chat(await engine.load(request, tools), request, tools)),
+    section: (request, tools) =>
+      engine.inTurn(async () => summarySection(await engine.toAsk(request, tools), request.section, tools)),
     outline: (request, tools) => engine.inTurn(async () => (await engine.memoryOf(request, tools)).outline()),
   }
 }

@@ -10,6 +10,8 @@ import type {
   Progress,
   RecallRequest,
   RecallResult,
+  Section,
+  SectionId,
   StreamRequest,
   StreamResult,
 } from '../protocol/types'
@@ -109,6 +111,13 @@ export class WorkspaceSession {
   async outline(options: CallOptions = {}): Promise<HeldFile[]> {
     if (this.#held === undefined && this.#progress === undefined) return []
     return this.#first(options, (request, _heldOnly, watched) => this.engine.call('outline', request, watched))
+  }
+
+  /** One section of a summary of what is held. */
+  async section(section: SectionId, options: CallOptions = {}): Promise<Section> {
+    return this.#first(options, (request, heldOnly, watched) =>
+      this.engine.call('section', { ...request, section, heldOnly }, watched),
+    )
   }
 
   dispose(): void {

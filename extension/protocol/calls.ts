@@ -11,6 +11,8 @@ import type {
   Progress,
   RecallRequest,
   RecallResult,
+  Section,
+  SectionRequest,
   StreamRequest,
   StreamResult,
 } from './types'
@@ -21,6 +23,8 @@ export interface EngineCalls {
   ask: { request: AskRequest; result: AskResult }
   /** The model's answer to messages, as it is generated. */
   chat: { request: ChatRequest; result: ChatResult }
+  /** One section of a summary of the whole repository. */
+  section: { request: SectionRequest; result: Section }
   /** Files and units as they are held; nothing is read. */
   outline: { request: StreamRequest; result: HeldFile[] }
 }

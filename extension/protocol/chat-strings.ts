@@ -14,8 +14,6 @@ export interface ChatStrings {
   readonly close: string
   readonly remove: string
   readonly export: string
-  readonly you: string
-  readonly answer: string
   readonly edit: string
   readonly cancel: string
   readonly regenerate: string

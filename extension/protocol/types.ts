@@ -147,6 +147,20 @@ export interface AskRequest extends StreamRequest, RecallOptions, QuestionOption
   readonly readingTokens: number
 }
 
+/** The sections of a summary, in their order. */
+export type SectionId = 'purpose' | 'run' | 'architecture' | 'entries' | 'types' | 'flow' | 'changes' | 'risks'
+
+export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'heldOnly'> {
+  readonly section: SectionId
+}
+
+export interface Section {
+  readonly id: SectionId
+  readonly title: string
+  /** With its citations in the text, as links relative to the root. */
+  readonly markdown: string
+}
+
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant'
   readonly content: string

@@ -24,7 +24,7 @@ export function TurnView({ turn, doing, last, idle }: TurnProps) {
   return (
     <article class="turn">
       <Question turn={turn} idle={idle} />
-      <section class="answer" aria-label={strings.answer} aria-busy={running}>
+      <div class="answer" aria-busy={running}>
         {answer !== '' && <Answer answer={answer} citations={result?.citations ?? []} />}
         {running && answer === '' && (
           <p class="doing">
@@ -61,7 +61,7 @@ export function TurnView({ turn, doing, last, idle }: TurnProps) {
         {result?.partial && <p class="quiet">{strings.partial}</p>}
         {last && idle && result && result.followUps.length > 0 && <FollowUps texts={result.followUps} />}
         {result && result.found.length > 0 && <Why turn={turn.id} found={result.found} />}
-      </section>
+      </div>
     </article>
   )
 }

@@ -15,10 +15,11 @@ import { packageExtension, type Packaged } from './support/package'
 import { enginesBelow } from './support/processes'
 import { launch, Window } from './support/window'
 
-const answerMs = 180_000
+/** A generous bound, since a busy machine must pass as an idle one does. */
+const answerMs = 400_000
 
 describe('the extension in VS Code', function () {
-  this.timeout(300_000)
+  this.timeout(500_000)
   const folder = temporaryFolder()
   let packaged: Packaged
   let server: CodeServer
@@ -143,7 +144,7 @@ describe('the extension in VS Code', function () {
     assert.match(await panel.inputValue('.composer textarea'), /^What is @(web\/session\.ts|session\w*) $/i)
     await panel.press('.composer textarea', 'Enter')
     await turn(1).locator('.sources, .error').first().waitFor({ timeout: answerMs })
-    assert.match(await turn(1).locator('.why').innerText(), /1 read|session/)
+    assert.match((await turn(1).locator('.why').textContent()) ?? '', /session/)
     assert.deepEqual(
       (await turn(1).locator('.sources').innerText())
         .match(/\w+\/\w+\.\w+/g)
@@ -167,10 +168,13 @@ describe('the extension in VS Code', function () {
     const [engine] = enginesBelow(server.pid)
     assert.ok(engine !== undefined)
     const answer = await ask('Which port does the page of the browser use?')
+    await answer.locator('.doing', { hasText: /closer|found/ }).waitFor({ timeout: answerMs })
     process.kill(engine, 'SIGKILL')
     await answer.locator('.actions').waitFor({ timeout: answerMs })
     assert.equal(await answer.locator('.error').count(), 0)
-    assert.match(await answer.locator('.why').innerText(), /README\.md|docs/)
+    assert.match((await answer.locator('.why').textContent()) ?? '', /README\.md|docs/)
+    // Written with a delay.
+    await window.page.waitForTimeout(2000)
     assert.match(log(), /The engine stopped \(SIGKILL\) and was started again/)
     assert.notDeepEqual(enginesBelow(server.pid), [engine])
   })
@@ -179,6 +183,7 @@ describe('the extension in VS Code', function () {
     await turn(1).locator('.question .icon').click()
     await panel.fill('.question.editing textarea', 'How long is a session cookie valid?')
     await panel.press('.question.editing textarea', 'Enter')
+    await turn(2).waitFor({ state: 'detached' })
     await turn(1).locator('.sources, .error').first().waitFor({ timeout: answerMs })
     assert.equal(await panel.locator('.turn').count(), 2)
   })
@@ -228,7 +233,7 @@ describe('the extension in VS Code', function () {
 
   it('shows the same chat wide, in an editor, and narrow', async () => {
     await window.command('Longread: Open Chat in an Editor')
-    const wide = await window.panel(true)
+    const wide = await window.panel(2)
     await wide.waitForSelector('.welcome')
     await window.picture('9 in an editor, light')
     await window.page.setViewportSize({ width: 900, height: 700 })

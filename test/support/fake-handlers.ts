@@ -113,6 +113,10 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       await delay(1)
       return { text: '', prompt: 0 }
     },
+    async section(request, tools) {
+      await behave(request, tools)
+      return { id: request.section, title: request.section, markdown: `About ${request.section}.` }
+    },
     async outline(request, tools) {
       await behave(request, tools)
       return []

@@ -15,8 +15,6 @@ export const chatStrings = (t: Translate): ChatStrings => ({
   close: t('Close'),
   remove: t('Delete'),
   export: t('Export as Markdown'),
-  you: t('You'),
-  answer: t('Answer'),
   edit: t('Edit and ask again'),
   cancel: t('Cancel'),
   regenerate: t('Answer again'),

@@ -38,17 +38,17 @@ export class Window {
     await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
   }
 
-  /** The page of a chat panel; the last that was opened, or the one whose area is the widest. */
-  async panel(widest = false): Promise<Frame> {
+  /** The page of a chat panel: of so many that are shown the widest. */
+  async panel(widestOf = 1): Promise<Frame> {
     for (let tries = 0; tries < 300; tries++) {
       const found: { frame: Frame; width: number }[] = []
       for (const frame of this.page.frames()) {
         const width = await frame.evaluate<number>(panelWidth).catch(() => 0)
         if (width > 0) found.push({ frame, width })
       }
-      if (widest) found.sort((a, b) => b.width - a.width)
+      found.sort((a, b) => b.width - a.width)
       const [first] = found
-      if (first) return first.frame
+      if (first && found.length >= widestOf) return first.frame
       await this.page.waitForTimeout(100)
     }
     throw new Error('no chat panel')
