@@ -17,6 +17,7 @@ export const commands = {
   stopInline: 'longread.stopInline',
   openInlineInChat: 'longread.openInlineInChat',
   dismissInline: 'longread.dismissInline',
+  summarize: 'longread.summarize',
   read: 'longread.read',
   pause: 'longread.pause',
   showLeftOut: 'longread.showLeftOut',
@@ -24,6 +25,9 @@ export const commands = {
   downloadModel: 'longread.downloadModel',
   restartEngine: 'longread.restartEngine',
   clearHighlights: 'longread.clearHighlights',
+  showTrace: 'longread.showTrace',
+  openUnit: 'longread.openUnit',
+  leaveOut: 'longread.leaveOut',
   showMenu: 'longread.showMenu',
   showLog: 'longread.showLog',
   reportProblem: 'longread.reportProblem',
@@ -61,7 +65,7 @@ export const settingNames: Readonly<Record<SettingName, true>> = {
 
 export const section = 'longread'
 
-export const views = { chat: 'longread.chat' } as const
+export const views = { chat: 'longread.chat', memory: 'longread.memory' } as const
 
 /** What agents and VS Code's own chat know. */
 export const agents = {

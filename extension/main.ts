@@ -13,10 +13,13 @@ import { InlineQuestions, type InlineTarget } from './views/inline'
 import { createLog } from './views/log'
 import { registerMcpServers } from './views/mcp-definition'
 import { registerModelProvider } from './views/model-provider'
+import type { Entry } from './views/memory-tree'
+import { MemoryView } from './views/memory-view'
 import { Places } from './views/places'
 import { registerRecallTool } from './views/recall-tool'
 import { Sessions } from './views/sessions'
 import { showStatus } from './views/status'
+import { Traces } from './views/trace'
 
 let sessions: Sessions | undefined
 
@@ -55,8 +58,10 @@ function build(
     registerMcpServers(context),
   )
 
+  const memory = new MemoryView(made, places)
+  const traces = new Traces()
   const inline = new InlineQuestions(made, chat, vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.png'))
-  context.subscriptions.push(inline, registerOffers(made))
+  context.subscriptions.push(memory, traces, inline, registerOffers(made))
 
   const handlers: Readonly<Record<CommandId, (argument: never) => unknown>> = {
     [commands.openChat]: () => chat.open(),
@@ -73,6 +78,7 @@ function build(
     [commands.stopInline]: (thread: vscode.CommentThread) => inline.stop(thread),
     [commands.openInlineInChat]: (thread: vscode.CommentThread) => inline.openInPanel(thread),
     [commands.dismissInline]: (thread: vscode.CommentThread) => inline.dismiss(thread),
+    [commands.summarize]: async () => (await import('./views/summary.js')).summarizeRepository(context, made),
     [commands.read]: () => made.readNow(),
     [commands.pause]: () => made.current?.session.pause(),
     [commands.showLeftOut]: async () => (await import('./views/left-out.js')).showLeftOut(made),
@@ -80,6 +86,9 @@ function build(
     [commands.downloadModel]: async () => (await import('./views/models.js')).downloadModel(made),
     [commands.restartEngine]: () => made.restart(),
     [commands.clearHighlights]: () => places.clear(),
+    [commands.showTrace]: () => chat.showTrace(traces),
+    [commands.openUnit]: (entry: Entry) => memory.open(entry),
+    [commands.leaveOut]: (entry: Entry) => memory.leaveOut(entry),
     [commands.showMenu]: async () => (await import('./views/menu.js')).showMenu(made),
     [commands.showLog]: () => channel.show(),
     [commands.reportProblem]: async () => (await import('./views/report.js')).reportProblem(context, made),

@@ -10,14 +10,19 @@ export function addMcp(program: Command, version: string): void {
     .description(
       'Serves recall, ask and read over stdin and stdout by the Model Context Protocol. The folder is read in the background.\nEnds when stdin does.',
     )
+    .option('--when-asked', 'read the folder with the first question, not at once')
     .addHelpText(
       'after',
       '\nExample, in the settings of an agent:\n  { "command": "longread", "args": ["mcp", "/path/to/repository"] }',
     )
-    .action((dir: string, flags: CommonFlags) => serve(dir, flags, version))
+    .action((dir: string, flags: McpFlags) => serve(dir, flags, version))
 }
 
-async function serve(dir: string, flags: CommonFlags, version: string): Promise<void> {
+interface McpFlags extends CommonFlags {
+  readonly whenAsked?: boolean
+}
+
+async function serve(dir: string, flags: McpFlags, version: string): Promise<void> {
   // Wrong flags are told before anything starts.
   const request = await streamRequest(dir, flags)
   // Large, and of use to no other command.
@@ -46,7 +51,7 @@ async function serve(dir: string, flags: CommonFlags, version: string): Promise<
     process.once('SIGTERM', resolve)
   })
   await server.connect(new StdioServerTransport())
-  session.read()
+  if (!flags.whenAsked) session.read()
   await ended
   session.dispose()
   await client.dispose()

@@ -107,10 +107,13 @@ export class WorkspaceSession {
     )
   }
 
-  /** Files and units that are held now. Waits for no reading to end. */
-  async outline(options: CallOptions = {}): Promise<HeldFile[]> {
-    if (this.#held === undefined && this.#progress === undefined) return []
-    return this.#first(options, (request, _heldOnly, watched) => this.engine.call('outline', request, watched))
+  /** Files and units that are held now. Waits for no reading to end, unless what has changed is to be read before. */
+  async outline(options: CallOptions & { readonly read?: boolean } = {}): Promise<HeldFile[]> {
+    if (!options.read && this.#held === undefined && this.#progress === undefined) return []
+    return this.#first(options, async (request, heldOnly, watched) => {
+      if (options.read && !heldOnly) await this.engine.call('stream', request, watched)
+      return this.engine.call('outline', request, watched)
+    })
   }
 
   /** One section of a summary of what is held. */

@@ -20,7 +20,8 @@ export function registerMcpServers(context: vscode.ExtensionContext): vscode.Dis
           return new vscode.McpStdioServerDefinition(
             vscode.l10n.t('Longread: {0}', name),
             process.execPath,
-            [cli, 'mcp', uri.fsPath, ...flags, ...memory],
+            // VS Code starts servers when its chat is opened, whether they are used or not.
+            [cli, 'mcp', uri.fsPath, '--when-asked', ...flags, ...memory],
             // In a desktop VS Code this is Electron, which then is Node.
             { ELECTRON_RUN_AS_NODE: '1' },
             version,

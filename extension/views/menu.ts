@@ -15,6 +15,7 @@ export async function showMenu(sessions: Sessions): Promise<void> {
   const add = (command: CommandId, icon: string, label: string) => items.push({ command, label: `$(${icon}) ${label}` })
   if (state) {
     add(commands.openChat, 'comment-discussion', t('Ask About This Repository'))
+    add(commands.summarize, 'book', t('Summarise This Repository'))
     if (state.kind === 'no-model') add(commands.downloadModel, 'cloud-download', t('Download the Model…'))
     if (state.kind === 'reading') add(commands.pause, 'debug-pause', t('Pause Reading'))
     else if (state.kind === 'paused') add(commands.read, 'debug-continue', t('Continue Reading'))

@@ -25,7 +25,8 @@ export function registerModelProvider(sessions: Sessions): vscode.Disposable {
           tooltip: vscode.l10n.t('Runs on this machine, by Longread'),
           maxInputTokens: 8192 - mostTokens,
           maxOutputTokens: mostTokens,
-          capabilities: {},
+          // Agent mode lists no others. It may offer tools; a small model answers without.
+          capabilities: { toolCalling: true },
         }))
     },
     async provideLanguageModelChatResponse(model, messages, _options, progress, token) {
@@ -51,7 +52,10 @@ export function registerModelProvider(sessions: Sessions): vscode.Disposable {
       return Promise.resolve(Math.ceil(whole.length / charactersOfToken))
     },
   }
-  return vscode.lm.registerLanguageModelChatProvider(agents.vendor, provider)
+  const registration = vscode.lm.registerLanguageModelChatProvider(agents.vendor, provider)
+  // The chat view's picker knows only models that somebody has asked for.
+  setImmediate(() => void vscode.lm.selectChatModels({ vendor: agents.vendor }))
+  return registration
 }
 
 /** Text parts of a message; a small model knows neither tools nor pictures. */

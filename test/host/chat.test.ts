@@ -188,6 +188,21 @@ describe('the extension in VS Code', function () {
     assert.equal(await panel.locator('.turn').count(), 2)
   })
 
+  it('answers in the code, in a thread that can be dismissed', async () => {
+    const { page } = window
+    await page.locator('.tab:has-text("router.ts")').click()
+    await page.locator('.editor-instance .view-line').nth(3).click()
+    await page.keyboard.press('Control+Alt+J')
+    await page.waitForSelector('.quick-input-widget input')
+    await page.keyboard.type('Who keeps the routes?')
+    await page.keyboard.press('Enter')
+    const thread = page.locator('.review-widget')
+    await thread.locator('a:has-text("web/router.ts")').first().waitFor({ timeout: answerMs })
+    await window.picture('7 in the code, dark')
+    await thread.locator('.codicon-close').click()
+    await thread.waitFor({ state: 'detached' })
+  })
+
   it('has what was said, and what was read, after the window is reloaded', async () => {
     const before = await panel.locator('.turn .markdown').allInnerTexts()
     const started = performance.now()
@@ -208,7 +223,7 @@ describe('the extension in VS Code', function () {
     await window.command('Longread: Show Earlier Chats')
     await panel.fill('.history input', 'cookie')
     await panel.waitForSelector('.history .excerpt')
-    await window.picture('7 history, dark')
+    await window.picture('8 history, dark')
     await panel.click('.history .conversation')
     await panel.waitForSelector('.turn')
     assert.equal(await panel.locator('.turn').count(), 2)
@@ -219,7 +234,7 @@ describe('the extension in VS Code', function () {
     const axe = readFileSync(join(packageRoot(), 'node_modules/axe-core/axe.min.js'), 'utf8')
     for (const theme of ['Dark Modern', 'Light Modern', 'Dark High Contrast']) {
       await window.setTheme(theme)
-      await window.picture(`8 answer, ${theme}`)
+      await window.picture(`9 answer, ${theme}`)
       await panel.evaluate(axe)
       const { violations } = await panel.evaluate<AxeResults>('axe.run()')
       assert.deepEqual(
@@ -235,13 +250,27 @@ describe('the extension in VS Code', function () {
     await window.command('Longread: Open Chat in an Editor')
     const wide = await window.panel(2)
     await wide.waitForSelector('.welcome')
-    await window.picture('9 in an editor, light')
+    await window.picture('10 in an editor, light')
     await window.page.setViewportSize({ width: 900, height: 700 })
-    await window.picture('10 narrow window, light')
+    await window.picture('11 narrow window, light')
     const overflow = await panel.evaluate<number>(
       `document.documentElement.scrollWidth - document.documentElement.clientWidth`,
     )
     assert.equal(overflow, 0)
+  })
+
+  it('summarises the repository, and goes on where it was broken off', async () => {
+    const { page } = window
+    await page.setViewportSize({ width: 1400, height: 900 })
+    const cancel = page.locator(
+      '.notifications-toasts a:has-text("Cancel"), .notifications-toasts .monaco-button:has-text("Cancel")',
+    )
+    await window.command('Longread: Summarise This Repository')
+    await page.locator('.view-line:has-text("## Purpose")').waitFor({ timeout: answerMs })
+    await cancel.first().click()
+    await window.command('Longread: Summarise This Repository')
+    await page.locator('.tab:has-text("Preview SUMMARY-2.md")').waitFor({ timeout: answerMs })
+    await window.picture('12 summary, light')
   })
 
   it('leaves no process behind', async () => {

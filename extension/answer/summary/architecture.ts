@@ -29,7 +29,7 @@ export function depthOf(files: readonly string[]): number {
   for (const depth of [1, 2, 3]) {
     const folders = new Map<string, number>()
     for (const file of files) folders.set(folderOf(file, depth), (folders.get(folderOf(file, depth)) ?? 0) + 1)
-    if (folders.size > 2 && Math.max(...folders.values()) < 0.8 * files.length) return depth
+    if (folders.size > 2 && Math.max(...folders.values()) < 0.6 * files.length) return depth
   }
   return 2
 }

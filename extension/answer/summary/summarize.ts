@@ -4,6 +4,7 @@
  */
 import type { AskResult, HeldFile, Place, Section, SectionId } from '../../protocol/types'
 import { insertAt } from '../insertions'
+import { outsideCode } from '../outside-code'
 import { sentences } from '../sentences'
 import type { References } from '../../workspace/units'
 import { drawArchitecture } from './architecture'
@@ -89,7 +90,8 @@ function told({ answer, citations }: AskResult): string {
 }
 
 /** What a small model repeats of a repository may hold pictures and HTML; in a document that is previewed it is text. */
-const harmless = (text: string): string => text.replace(/[<]/g, '‹').replace(/!\[/g, '!\u200b[')
+const harmless = (text: string): string =>
+  outsideCode(text, (words) => words.replaceAll('<', '‹').replaceAll('![', '!\u200b['))
 
 /** Marks moved by what `harmless` has put in before them. */
 const shifted = (answer: string, marks: readonly { at: number; text: string }[]) =>

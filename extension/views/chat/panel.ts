@@ -9,6 +9,7 @@ import type { Proposals } from '../apply'
 import { showFailure } from '../failure'
 import type { Places } from '../places'
 import type { Sessions } from '../sessions'
+import type { Traces } from '../trace'
 import { ChatController } from './controller'
 import { History } from './history'
 import { EditorChatHost, fileMention, selectionMention } from './host'
@@ -98,6 +99,13 @@ export class Chat implements vscode.Disposable, vscode.WebviewViewProvider {
     const mention = selectionMention(editor) ?? fileMention(editor)
     if (mention) await this.open(`@${mention.label} `, [mention])
     else await this.open()
+  }
+
+  /** The trace of the last answer in the view. */
+  async showTrace(traces: Traces): Promise<void> {
+    const turn = this.view?.controller.current.turns.findLast(({ result }) => result)
+    if (turn) await traces.show(turn)
+    else void vscode.window.showInformationMessage(vscode.l10n.t('Ask something first; then its trace can be shown.'))
   }
 
   async export(): Promise<void> {
