@@ -154,7 +154,9 @@ describe('the extension in VS Code', function () {
   })
 
   it('stops an answer on Escape and keeps what was said', async () => {
-    const answer = await ask('Explain everything that happens to a job from the moment it is enqueued.')
+    const answer = await ask(
+      'How does the job store enqueue a job, claim the oldest waiting job and change its state in the database?',
+    )
     await answer.locator('.markdown').waitFor({ timeout: answerMs })
     await panel.press('.composer textarea', 'Escape')
     await answer.locator('text=Stopped.').waitFor()
