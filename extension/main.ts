@@ -52,7 +52,7 @@ function build(
   const chat = new Chat({ context, sessions: made, places, proposals, log })
   context.subscriptions.push(made, places, proposals, chat, showStatus(made))
   context.subscriptions.push(
-    registerParticipant(made),
+    registerParticipant(made, context),
     registerRecallTool(made),
     registerModelProvider(made),
     registerMcpServers(context),

@@ -5,7 +5,7 @@
 import * as vscode from 'vscode'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
-import { agents } from '../contributions'
+import { agents, commands } from '../contributions'
 import { asLongreadError } from '../errors'
 import type { Place, RecalledUnit } from '../protocol/types'
 import { messageOf } from './failure'
@@ -20,9 +20,9 @@ interface ResultMetadata {
   readonly followUps: readonly string[]
 }
 
-export function registerParticipant(sessions: Sessions): vscode.Disposable {
-  const participant = vscode.chat.createChatParticipant(agents.participant, (request, _context, stream, token) =>
-    respond(sessions, request, stream, token),
+export function registerParticipant(sessions: Sessions, context: vscode.ExtensionContext): vscode.Disposable {
+  const participant = vscode.chat.createChatParticipant(agents.participant, (request, _history, stream, token) =>
+    respond(sessions, context, request, stream, token),
   )
   participant.iconPath = new vscode.ThemeIcon('book')
   participant.followupProvider = {
@@ -34,6 +34,7 @@ export function registerParticipant(sessions: Sessions): vscode.Disposable {
 
 async function respond(
   sessions: Sessions,
+  context: vscode.ExtensionContext,
   request: vscode.ChatRequest,
   stream: vscode.ChatResponseStream,
   token: vscode.CancellationToken,
@@ -43,7 +44,10 @@ async function respond(
   if (!current) return failed(t('Open a folder to ask about it.'))
   const within = placesOf(current.folder, request.references)
   const named = within.map(({ file }) => file).join(', ')
-  const question = request.prompt.trim() || (named === '' ? '' : t('Explain {0}.', named))
+  const question =
+    request.command === 'summarize'
+      ? t('Summarise this repository.')
+      : request.prompt.trim() || (named === '' ? '' : t('Explain {0}.', named))
   if (question === '') return failed(t('Ask something about this repository.'))
   sessions.used()
   const abort = new AbortController()
@@ -60,6 +64,7 @@ async function respond(
   }
   const scope = within.length > 0 ? { within } : {}
   try {
+    if (request.command === 'summarize') return await summarize(current, context, stream, abort.signal)
     if (request.command === 'find') return await find(current, question, scope, stream, options)
     const asked = request.command === 'explain' ? t('Explain: {0}', question) : question
     return await answer(current, asked, scope, stream, options)
@@ -92,6 +97,23 @@ async function find(
     stream.markdown(plainText(` ${unit.file}:${unit.startLine}-${unit.endLine}, ${unit.score.toFixed(1)}`))
   }
   return { metadata: { followUps: [] } satisfies ResultMetadata }
+}
+
+async function summarize(
+  current: FolderSession,
+  context: vscode.ExtensionContext,
+  stream: vscode.ChatResponseStream,
+  signal: AbortSignal,
+): Promise<vscode.ChatResult> {
+  const { write } = await import('./summary.js')
+  let shown = 0
+  await write(current, context, signal, (sections) => {
+    for (const { title, markdown } of sections.slice(shown)) stream.markdown(`\n\n### ${title}\n\n${markdown}\n`)
+    shown = sections.length
+    return Promise.resolve()
+  })
+  stream.button({ command: commands.summarize, title: vscode.l10n.t('Open as a Document') })
+  return {}
 }
 
 async function answer(

@@ -39,9 +39,10 @@ export async function summarizeRepository(context: vscode.ExtensionContext, sess
   await vscode.commands.executeCommand('markdown.showPreviewToSide', document.uri).then(undefined, () => undefined)
 }
 
-async function write(
+/** Makes what is missing of a folder's summary, and shows all of it whenever a section has come. */
+export async function write(
   { folder, session }: FolderSession,
-  { storageUri }: vscode.ExtensionContext,
+  { storageUri }: Pick<vscode.ExtensionContext, 'storageUri'>,
   signal: AbortSignal,
   show: (sections: readonly Section[]) => Promise<void>,
 ): Promise<void> {

@@ -205,6 +205,23 @@ describe('the extension in VS Code', function () {
     await thread.waitFor({ state: 'detached' })
   })
 
+  it("answers as @repo in VS Code's own chat, where the local model can be picked", async () => {
+    const { page } = window
+    await page.keyboard.press('Control+Alt+I')
+    await page
+      .locator('.chat-input-toolbars, .interactive-input-part')
+      .first()
+      .locator('text=SmolLM2')
+      .first()
+      .waitFor()
+    await page.keyboard.type('@repo ', { delay: 80 })
+    await page.keyboard.type('/find where is a path matched against the routes?', { delay: 20 })
+    await page.keyboard.press('Enter')
+    await page.locator('.interactive-response :text("router.ts")').first().waitFor({ timeout: answerMs })
+    await window.picture('8 @repo, dark')
+    panel = await window.openPanel()
+  })
+
   it('has what was said, and what was read, after the window is reloaded', async () => {
     const before = await panel.locator('.turn .markdown').allInnerTexts()
     const started = performance.now()
@@ -225,7 +242,7 @@ describe('the extension in VS Code', function () {
     await window.command('Longread: Show Earlier Chats')
     await panel.fill('.history input', 'cookie')
     await panel.waitForSelector('.history .excerpt')
-    await window.picture('8 history, dark')
+    await window.picture('9 history, dark')
     await panel.click('.history .conversation')
     await panel.waitForSelector('.turn')
     assert.equal(await panel.locator('.turn').count(), 2)
@@ -236,7 +253,7 @@ describe('the extension in VS Code', function () {
     const axe = readFileSync(join(packageRoot(), 'node_modules/axe-core/axe.min.js'), 'utf8')
     for (const theme of ['Dark Modern', 'Light Modern', 'Dark High Contrast']) {
       await window.setTheme(theme)
-      await window.picture(`9 answer, ${theme}`)
+      await window.picture(`10 answer, ${theme}`)
       await panel.evaluate(axe)
       const { violations } = await panel.evaluate<AxeResults>('axe.run()')
       assert.deepEqual(
@@ -252,9 +269,9 @@ describe('the extension in VS Code', function () {
     await window.command('Longread: Open Chat in an Editor')
     const wide = await window.panel(2)
     await wide.waitForSelector('.welcome')
-    await window.picture('10 in an editor, light')
+    await window.picture('11 in an editor, light')
     await window.page.setViewportSize({ width: 900, height: 700 })
-    await window.picture('11 narrow window, light')
+    await window.picture('12 narrow window, light')
     const overflow = await panel.evaluate<number>(
       `document.documentElement.scrollWidth - document.documentElement.clientWidth`,
     )
@@ -272,7 +289,7 @@ describe('the extension in VS Code', function () {
     await cancel.first().click()
     await window.command('Longread: Summarise This Repository')
     await page.locator('.tab:has-text("Preview SUMMARY-2.md")').waitFor({ timeout: answerMs })
-    await window.picture('12 summary, light')
+    await window.picture('13 summary, light')
   })
 
   it('leaves no process behind', async () => {

@@ -4,7 +4,7 @@ import type { ChatStrings } from '../../protocol/chat-strings'
 
 export const chatStrings = (t: Translate): ChatStrings => ({
   title: t('Longread chat'),
-  placeholder: t('Ask about this repository. @ points at files, symbols, the selection.'),
+  placeholder: t('Ask anything. @ points at code.'),
   compose: t('Question'),
   send: t('Send'),
   stop: t('Stop'),
