@@ -15,6 +15,7 @@ import { registerMcpServers } from './views/mcp-definition'
 import { registerModelProvider } from './views/model-provider'
 import type { Entry } from './views/memory-tree'
 import { MemoryView } from './views/memory-view'
+import { watchPace } from './views/pace'
 import { Places } from './views/places'
 import { registerRecallTool } from './views/recall-tool'
 import { Sessions } from './views/sessions'
@@ -50,7 +51,7 @@ function build(
   const places = new Places()
   const proposals = new Proposals()
   const chat = new Chat({ context, sessions: made, places, proposals, log })
-  context.subscriptions.push(made, places, proposals, chat, showStatus(made))
+  context.subscriptions.push(made, places, proposals, chat, showStatus(made), watchPace(made, log))
   context.subscriptions.push(
     registerParticipant(made, context),
     registerRecallTool(made),

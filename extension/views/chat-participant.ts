@@ -89,12 +89,13 @@ async function find(
 ): Promise<vscode.ChatResult> {
   const what = { questions: [question], top: mostFound, signals: 'all', rerank: true, rarity: true, ...scope } as const
   const [result] = await session.recall(what, options)
-  const units = result?.units ?? []
+  // Below the mean of all units nothing was found, only ranked.
+  const units = (result?.units ?? []).filter(({ score }, rank) => rank === 0 || score > 0)
   if (units.length === 0) stream.markdown(vscode.l10n.t('Nothing in this repository seems to fit the question.'))
   for (const unit of units) {
     stream.markdown('\n- ')
-    stream.anchor(locationOf(folder, unit), unit.symbol === '' ? `${unit.file}:${unit.startLine}` : unit.symbol)
-    stream.markdown(plainText(` ${unit.file}:${unit.startLine}-${unit.endLine}, ${unit.score.toFixed(1)}`))
+    stream.anchor(locationOf(folder, unit))
+    stream.markdown(plainText(` ${unit.symbol} (${unit.score.toFixed(1)})`))
   }
   return { metadata: { followUps: [] } satisfies ResultMetadata }
 }

@@ -10,7 +10,7 @@ describe('messages for the model', () => {
       messages.map(({ role, content }) => `<|${role}|>${content}<|end|>`).join('') + '<|assistant|>',
     tokenize: (text: string, special: boolean) => {
       parsed.push([text, special])
-      return Int32Array.from([...text].map((c) => c.codePointAt(0)!))
+      return Int32Array.from(text, (c) => c.codePointAt(0)!)
     },
     info: () => ({ beginToken: -1 }) as ModelInfo,
   }

@@ -104,10 +104,28 @@ describe('a summary', () => {
     )
   })
 
-  it('asks for the purpose where it is written, and cites each sentence', async () => {
-    const { outline } = await repository()
-    const { markdown } = await makeSection('purpose', outline, tools)
-    assert.deepEqual(asked[0]?.within, [{ file: 'README.md' }])
+  it('quotes the purpose and how to run it where they are written, with their lines', async () => {
+    const texts: Record<string, string> = {
+      'README.md':
+        '# Lantern\n\n[![badge](x)](y)\n\nRuns jobs\nin order.\n\n## Start\n\nRun it:\n\n```sh\npython -m jobs\n```\n\n## Licence\n\nMIT\n',
+      'package.json': '{\n  "scripts": {\n    "test": "mocha"\n  }\n}\n',
+    }
+    const outline = Object.keys(texts).map((file) => ({ file, tokens: 1, units: [] }))
+    const own = { ...tools, text: (file: string) => Promise.resolve(texts[file] ?? '') }
+    assert.equal(
+      (await makeSection('purpose', outline, own)).markdown,
+      '> Runs jobs\n> in order.\n>\n> [README.md:5-6](README.md#L5)',
+    )
+    assert.equal(
+      (await makeSection('run', outline, own)).markdown,
+      '> Run it:\n>\n> [README.md:10](README.md#L10)\n\n> ```sh\n> python -m jobs\n> ```\n>\n> [README.md:12-14](README.md#L12)\n\n- `npm run test` [package.json:3](package.json#L3)',
+    )
+    assert.deepEqual(asked, [])
+  })
+
+  it('asks where nothing is written, and cites each sentence', async () => {
+    const { markdown } = await makeSection('purpose', [], tools)
+    assert.equal(asked.length, 1)
     assert.equal(markdown, 'It ‹b>runs‹/b> jobs. [README.md:3](README.md#L3) And !\u200b[more](x).')
   })
 

@@ -2,18 +2,15 @@
  * A summary of a whole repository, section by section. What can be found in the code is found there; what must be told is asked of
  * the model, and each sentence of it carries the places that the model looked at.
  */
-import type { AskResult, HeldFile, Place, Section, SectionId } from '../../protocol/types'
+import type { AskResult, HeldFile, Section, SectionId } from '../../protocol/types'
 import { insertAt } from '../insertions'
 import { outsideCode } from '../outside-code'
 import { sentences } from '../sentences'
 import type { References } from '../../workspace/units'
 import { drawArchitecture } from './architecture'
 import { commonChanges, entryPoints, mainTypes, risks } from './found'
+import { purposeQuote, runQuotes } from './quoted'
 import { cite, type Repository, type SummaryTools } from './types'
-
-const readmes = /(?:^|\/)(?:readme|introduction|about|overview)[^/]*\.(?:md|rst|txt|adoc)$/i
-const manuals =
-  /(?:^|\/)(?:readme[^/]*|install[^/]*|usage[^/]*|package\.json|pyproject\.toml|setup\.cfg|cargo\.toml|makefile|dockerfile|go\.mod)$|\.(?:md|rst)$/i
 
 interface Recipe {
   readonly title: string
@@ -46,13 +43,12 @@ export const summaryText = (name: string, sections: readonly Section[]): string 
   [`# ${name}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join('\n\n') + '\n'
 
 async function purpose({ outline }: Repository, tools: SummaryTools): Promise<string> {
-  const within = placesOf(outline, readmes)
-  const question = 'What is this project, and what is it for?'
-  return told(await tools.ask(question, within))
+  return (await purposeQuote(outline, tools)) ?? told(await tools.ask('What is this project, and what is it for?'))
 }
 
 async function run({ outline }: Repository, tools: SummaryTools): Promise<string> {
-  return told(await tools.ask('How is this project installed, built, started and tested?', placesOf(outline, manuals)))
+  const question = 'How is this project installed, built, started and tested?'
+  return (await runQuotes(outline, tools)) ?? told(await tools.ask(question))
 }
 
 async function flow(_: Repository, tools: SummaryTools): Promise<string> {
@@ -71,14 +67,6 @@ async function types(repository: Repository, tools: SummaryTools): Promise<strin
   return parts.length === 0 ? 'There are no classes or types with names.' : parts.join('\n')
 }
 
-/** Undefined where no file fits: then everything is looked through. */
-function placesOf(outline: readonly HeldFile[], pattern: RegExp): readonly Place[] | undefined {
-  const files = outline
-    .filter(({ file }) => pattern.test(file))
-    .sort((a, b) => a.file.split('/').length - b.file.split('/').length)
-  return files.length === 0 ? undefined : files.slice(0, 8).map(({ file }) => ({ file }))
-}
-
 /** An answer with the places behind its sentences. */
 function told({ answer, citations }: AskResult): string {
   const ends = sentences(answer).map(({ end }) => end)
@@ -91,7 +79,12 @@ function told({ answer, citations }: AskResult): string {
 
 /** What a small model repeats of a repository may hold pictures and HTML; in a document that is previewed it is text. */
 const harmless = (text: string): string =>
-  outsideCode(text, (words) => words.replaceAll('<', '‹').replaceAll('![', '!\u200b['))
+  outsideCode(text, (words) =>
+    words
+      .replaceAll('<', '‹')
+      .replaceAll('![', '!\u200b[')
+      .replace(/^#+\s*/gm, ''),
+  )
 
 /** Marks moved by what `harmless` has put in before them. */
 const shifted = (answer: string, marks: readonly { at: number; text: string }[]) =>
