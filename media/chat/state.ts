@@ -69,7 +69,8 @@ export function reduce(state: PanelState, action: Action): PanelState {
     case 'doing':
       return { ...state, doing: action.text === '' ? undefined : { turn: action.turn, text: action.text } }
     case 'mentions':
-      return { ...state, mentions: { id: action.id, items: action.items } }
+      // A late answer to what was typed before says nothing any more.
+      return action.id < state.mentions.id ? state : { ...state, mentions: { id: action.id, items: action.items } }
     case 'history':
       return { ...state, history: action.conversations }
     case 'closeHistory':

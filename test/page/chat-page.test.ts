@@ -59,6 +59,12 @@ describe("the panel's state", () => {
     )
   })
 
+  it('keeps the newest completions, whatever order they come in', () => {
+    const item = { kind: 'file', file: 'a', label: 'a' } as const
+    const state = after({ type: 'mentions', id: 2, items: [item] }, { type: 'mentions', id: 1, items: [] })
+    assert.deepEqual(state.mentions, { id: 2, items: [item] })
+  })
+
   it('knows the mention that is typed', () => {
     assert.deepEqual(typedMention('see @web/ro', 11), { from: 4, typed: 'web/ro' })
     assert.deepEqual(typedMention('@', 1), { from: 0, typed: '' })

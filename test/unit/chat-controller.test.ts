@@ -213,8 +213,10 @@ describe('a chat', () => {
   })
 
   it('completes mentions from what is held, which it asks for once', async () => {
-    await chat.receive({ type: 'complete', id: 1, text: 'rou' })
-    await chat.receive({ type: 'complete', id: 2, text: 'rout' })
+    await Promise.all([
+      chat.receive({ type: 'complete', id: 1, text: 'rou' }),
+      chat.receive({ type: 'complete', id: 2, text: 'rout' }),
+    ])
     assert.equal(outlines, 1)
     const [, second] = posted
     assert.ok(second?.type === 'mentions' && second.id === 2)

@@ -55,7 +55,7 @@ const againTemperature = 0.7
 export class ChatController {
   private conversation: Conversation = newConversation()
   private running: { readonly turn: string; readonly abort: AbortController; ended: Promise<void> } | undefined
-  private mentionable: { readonly held: unknown; readonly all: readonly Mention[] } | undefined
+  private mentionable: { readonly held: unknown; readonly all: Promise<readonly Mention[]> } | undefined
   private visible = false
 
   constructor(
@@ -269,10 +269,9 @@ export class ChatController {
     const state = session?.state
     const held = state && 'held' in state ? (state.held ?? state) : state
     if (session && (this.mentionable?.held !== held || this.mentionable === undefined)) {
-      const all = await session.outline().then(mentionsIn, () => [])
-      this.mentionable = { held, all }
+      this.mentionable = { held, all: session.outline().then(mentionsIn, () => []) }
     }
-    const all = [...(selection ? [selection] : []), ...(this.mentionable?.all ?? [])]
+    const all = [...(selection ? [selection] : []), ...((await this.mentionable?.all) ?? [])]
     this.host.post({ type: 'mentions', id, items: complete(text, all) })
   }
 
