@@ -19,9 +19,14 @@ export default tseslint.config(
     files: ['extension/{recall,answer,workspace,engine,cli}/**/*.ts', 'extension/cli.ts'],
     rules: { 'no-restricted-imports': ['error', { paths: ['vscode'], patterns: ['**/views/**'] }] },
   },
+  // Pages see the protocol and what is pure of the core; they run in a browser.
+  {
+    files: ['media/**/*.{ts,tsx}'],
+    rules: { 'no-restricted-imports': ['error', { patterns: ['node:*', '**/extension/{engine,workspace,views}/**'] }] },
+  },
   {
     files: ['extension/protocol/**/*.ts'],
-    rules: { 'no-restricted-imports': ['error', { patterns: ['../*', 'vscode'] }] },
+    rules: { 'no-restricted-imports': ['error', { patterns: ['../*', 'vscode', 'node:*'] }] },
   },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
 )

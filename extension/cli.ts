@@ -8,9 +8,11 @@ import { Command, CommanderError } from 'commander'
 import { addAsking } from './cli/asking'
 import { addBench } from './cli/bench'
 import { addCalibrating } from './cli/calibrating'
+import { addMcp } from './cli/mcp'
 import { addMemory } from './cli/memory'
 import { addModels } from './cli/models'
 import { addReading } from './cli/reading'
+import { addSummarizing } from './cli/summarizing'
 import { oneLine } from './cli/terminal'
 import { addWatching } from './cli/watching'
 import { packageRoot } from './engine/addon'
@@ -32,9 +34,11 @@ function build(): Command {
   addReading(program)
   addWatching(program)
   addAsking(program)
+  addSummarizing(program)
   addMemory(program)
   addModels(program)
   addCalibrating(program)
+  addMcp(program, version)
   addBench(program)
   return program
 }

@@ -35,7 +35,7 @@ export const nothingFits =
 
 export async function answer(
   memory: Memory,
-  request: Pick<AskRequest, 'question' | 'sampling' | 'readingTokens' | 'signals' | 'rerank' | 'rarity'>,
+  request: Pick<AskRequest, 'question' | 'sampling' | 'readingTokens' | 'signals' | 'rerank' | 'rarity' | 'within'>,
   tools: AnswerTools,
 ): Promise<Omit<AskResult, 'timings'> & { timings: Omit<AskResult['timings'], 'stream' | 'total'> }> {
   const { addon, model, profile } = memory.loaded
@@ -48,9 +48,18 @@ export async function answer(
     firstToken: firstToken - recalled,
     answer: performance.now() - firstToken,
   })
-  if (!fits(memory.lexical, question, found.units)) {
+  // Who points at code wants an answer about it, whatever its words are.
+  const fit = request.within ? found.units.length > 0 : fits(memory.lexical, question, found.units)
+  if (!fit) {
     tools.text(nothingFits)
-    return { answer: nothingFits, citations: [], reading: [], found: false, timings: timings(performance.now()) }
+    return {
+      answer: nothingFits,
+      citations: [],
+      reading: [],
+      recalled: found.units,
+      found: false,
+      timings: timings(performance.now()),
+    }
   }
 
   const texts = await textsOf(memory, found.units)
@@ -104,6 +113,7 @@ export async function answer(
     answer: trimmed,
     citations: citations(trimmed, watched, reading, watchHeads.length),
     reading: reading.map(({ unit }): RecalledUnit => unit),
+    recalled: found.units,
     found: true,
     timings: timings(firstToken === 0 ? performance.now() : firstToken),
   }

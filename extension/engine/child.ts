@@ -35,8 +35,8 @@ export class EngineChild {
   #gone = false
   #nextToken = 0
 
-  constructor(handlers: string, log: Log) {
-    this.#child = fork(join(__dirname, 'process.js'), [handlers], {
+  constructor(handlers: string, log: Log, yielding = false) {
+    this.#child = fork(join(__dirname, 'process.js'), yielding ? [handlers, 'yielding'] : [handlers], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A debugger's port or a test's flags are this process's alone.

@@ -15,6 +15,8 @@ import { fromResponseError, type CallEvent } from './wire'
 export interface EngineClientOptions {
   /** Module that exports `createHandlers` (handlers-type.ts); the engine's own when left out. */
   readonly handlers?: string
+  /** Other programs, above all the editor, go first where the processor is short. */
+  readonly yielding?: boolean
   /** Something that a person should know and nothing has to be done about. */
   readonly onNotice?: (message: string) => void
   /** What the process logs and writes to stdout and stderr. */
@@ -80,8 +82,10 @@ export class EngineClient {
 
   #running(): EngineChild {
     if (this.#child?.usable) return this.#child
-    const child = new EngineChild(this.options.handlers ?? join(__dirname, 'handlers.js'), (level, message) =>
-      this.options.onLog?.(level, message),
+    const child = new EngineChild(
+      this.options.handlers ?? join(__dirname, 'handlers.js'),
+      (level, message) => this.options.onLog?.(level, message),
+      this.options.yielding === true,
     )
     this.#child = child
     this.#alive.add(child)

@@ -6,6 +6,8 @@
 import { realpath } from 'node:fs/promises'
 import * as os from 'node:os'
 import { answer } from '../answer/answer'
+import { chat } from '../answer/chat'
+import { summarySection } from '../answer/summary/from-memory'
 import { asLongreadError, LongreadError, noFolder } from '../errors'
 import type {
   AskRequest,
@@ -14,6 +16,7 @@ import type {
   EngineOptions,
   Missing,
   Progress,
+  QuestionOptions,
   RecallRequest,
   RecallResult,
   StreamRequest,
@@ -61,6 +64,17 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
         const timings = { ...answered.timings, stream, total: performance.now() - started }
         return { ...answered, ...missingOf(memory), timings }
       }),
+    chat: (request, tools) =>
+      engine.turns.take('question', tools.signal, async () =>
+        chat(await engine.load({ ...request, memory: null }, tools), request, tools),
+      ),
+    section: (request, tools) =>
+      engine.turns.take('question', tools.signal, async () => {
+        const memory = await engine.ready(request, [], tools)
+        return engine.repairing(memory, request, tools, () => summarySection(memory, request.section, tools))
+      }),
+    outline: (request, tools) =>
+      engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),
     calibrate: (request, tools) => engine.turns.take('read', tools.signal, () => engine.calibrate(request, tools)),
     dispose: () => engine.dispose(),
   }
@@ -109,11 +123,16 @@ class Engine {
   }
 
   /** For questions: brought to what is on disk, or, when they are to be answered now, as it is. */
-  async ready(request: RecallRequest | AskRequest, questions: readonly string[], tools: CallTools): Promise<Memory> {
+  async ready(
+    request: StreamRequest & QuestionOptions & Pick<RecallRequest | AskRequest, 'now'>,
+    questions: readonly string[],
+    tools: CallTools,
+  ): Promise<Memory> {
     const memory = await this.memory(request, tools)
     // A question is the most urgent there is: it gives way to nothing.
     const options = this.options(request, tools, uninterrupted)
-    if (request.now !== true) await memory.read(options)
+    const now = request.now === true || (request.heldOnly === true && memory.files().length > 0)
+    if (!now) await memory.read(options)
     else {
       if (!memory.hasLooked) await memory.look(options)
       memory.prefer(namedFiles(questions, memory.waiting()))
@@ -223,10 +242,7 @@ class Engine {
     this.memories.clear()
   }
 
-  private async load(
-    request: EngineOptions & { readonly memory: string | null },
-    tools: CallTools,
-  ): Promise<LoadedModel> {
+  async load(request: EngineOptions & { readonly memory: string | null }, tools: CallTools): Promise<LoadedModel> {
     const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()

@@ -2,6 +2,7 @@
  * The engine process: forked by the client (client.ts) with the path of the module of handlers as its argument, it serves the calls
  * of protocol/calls.ts until its channel closes. A process of its own, because a ggml assert or a CUDA fault ends a process.
  */
+import { setPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import {
   createMessageConnection,
@@ -21,6 +22,9 @@ const calls: Readonly<Record<EngineCall, true>> = {
   recall: true,
   ask: true,
   calibrate: true,
+  chat: true,
+  outline: true,
+  section: true,
 }
 
 /** Milliseconds that handlers have to let go of what they hold. */
@@ -87,7 +91,10 @@ async function load(modulePath: string, log: Log): Promise<EngineHandlers> {
   }
 }
 
-const [, , modulePath] = process.argv
+const [, , modulePath, priority] = process.argv
+// Threads inherit it from the one that starts them, and none of the engine's has been started yet.
+// Further down, a busy machine would give it hardly any time, and its threads wait for one another.
+if (priority === 'yielding') setPriority(5)
 if (process.send && modulePath !== undefined) serve(modulePath)
 else {
   process.stderr.write('This is the engine process of Longread; it is started by the command "longread".\n')

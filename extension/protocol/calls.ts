@@ -7,9 +7,14 @@ import type {
   AskResult,
   CalibrateRequest,
   CalibrateResult,
+  ChatRequest,
+  ChatResult,
+  HeldFile,
   Progress,
   RecallRequest,
   RecallResult,
+  Section,
+  SectionRequest,
   StreamRequest,
   StreamResult,
   UpdateRequest,
@@ -22,6 +27,12 @@ export interface EngineCalls {
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
   calibrate: { request: CalibrateRequest; result: CalibrateResult }
+  /** The model's answer to messages, as it is generated. */
+  chat: { request: ChatRequest; result: ChatResult }
+  /** One section of a summary of the whole repository. */
+  section: { request: SectionRequest; result: Section }
+  /** Files and units as they are held; nothing is read. */
+  outline: { request: StreamRequest; result: HeldFile[] }
 }
 
 export type EngineCall = keyof EngineCalls

@@ -122,6 +122,13 @@ export interface Missing {
   readonly first: readonly string[]
 }
 
+/** A file that is held, and its units. */
+export interface HeldFile {
+  readonly file: string
+  readonly tokens: number
+  readonly units: readonly Unit[]
+}
+
 export type Signals = 'attention' | 'lexical' | 'all'
 
 export interface RecallOptions {
@@ -134,7 +141,22 @@ export interface RecallOptions {
   readonly now?: boolean
 }
 
-export interface RecallRequest extends StreamRequest, RecallOptions {
+/** Where in a repository: a file, some of its lines, or a folder (with a slash at its end). */
+export interface Place {
+  readonly file: string
+  readonly startLine?: number
+  readonly endLine?: number
+}
+
+/** What a question may ask beside itself. */
+export interface QuestionOptions {
+  /** Only units that lie here, when given. */
+  readonly within?: readonly Place[]
+  /** Look through what is held and read nothing first, unless nothing is held yet. */
+  readonly heldOnly?: boolean
+}
+
+export interface RecallRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly questions: readonly string[]
 }
 
@@ -173,11 +195,42 @@ export interface SamplingOptions {
   readonly maxTokens: number
 }
 
-export interface AskRequest extends StreamRequest, RecallOptions {
+export interface AskRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly question: string
   readonly sampling: SamplingOptions
   /** Tokens of code that the model reads before it answers. */
   readonly readingTokens: number
+}
+
+/** The sections of a summary, in their order. */
+export type SectionId = 'purpose' | 'run' | 'architecture' | 'entries' | 'types' | 'flow' | 'changes' | 'risks'
+
+export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'heldOnly'> {
+  readonly section: SectionId
+}
+
+export interface Section {
+  readonly id: SectionId
+  readonly title: string
+  /** With its citations in the text, as links relative to the root. */
+  readonly markdown: string
+}
+
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant'
+  readonly content: string
+}
+
+/** The model alone, without the repository. */
+export interface ChatRequest extends EngineOptions {
+  readonly messages: readonly ChatMessage[]
+  readonly sampling: SamplingOptions
+}
+
+export interface ChatResult {
+  readonly text: string
+  /** Tokens of the prompt. */
+  readonly prompt: number
 }
 
 export interface Citation {
@@ -198,6 +251,8 @@ export interface AskResult {
   readonly citations: readonly SentenceCitation[]
   /** What the model read, in the order of files and lines. */
   readonly reading: readonly RecalledUnit[]
+  /** The best units of recall, best first; `reading` was chosen from them. */
+  readonly recalled: readonly RecalledUnit[]
   /** False when nothing in the memory fits the question and the answer says so. */
   readonly found: boolean
   /** Left out when everything was held. */

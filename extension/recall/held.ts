@@ -3,7 +3,7 @@
  * lexical index), always of one reading. Questions are asked of this; memory.ts brings it to what is on disk.
  */
 import type { NativeAddon, NativeEpisode, NativeModel, NativeStore } from '../engine/addon'
-import type { Unit, UnitReference } from '../protocol/types'
+import type { Unit, UnitReference, HeldFile as OutlinedFile } from '../protocol/types'
 import { shortHash } from '../store/folder'
 import type { SourceFile } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
@@ -79,6 +79,11 @@ export class HeldFiles {
 
   unitsOf(file: string): readonly UnitReference[] {
     return this.held.get(file)?.units ?? []
+  }
+
+  /** Every file that is held, with its units. */
+  outline(): OutlinedFile[] {
+    return this.files().map((file) => ({ file, tokens: this.held.get(file)?.tokens ?? 0, units: this.unitsOf(file) }))
   }
 
   /** Units of all files, in the order in which the store scores `files()`. */

@@ -4,11 +4,20 @@
  */
 import { cancellable } from '../engine/addon'
 import { noProfile } from '../errors'
-import type { FoundBy, Progress, RecalledUnit, RecallOptions, RecallResult, UnitReference } from '../protocol/types'
+import type {
+  FoundBy,
+  Progress,
+  QuestionOptions,
+  RecalledUnit,
+  RecallOptions,
+  RecallResult,
+  UnitReference,
+} from '../protocol/types'
 import { readSource } from '../workspace/discovery'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
 import type { Memory } from './memory'
+import { liesIn } from './places'
 import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
@@ -35,7 +44,7 @@ interface Candidate {
 export async function recall(
   memory: Memory,
   question: string,
-  options: RecallOptions,
+  options: RecallOptions & Pick<QuestionOptions, 'within'>,
   tools: RecallTools,
 ): Promise<RecallResult> {
   const started = performance.now()
@@ -65,7 +74,11 @@ export async function recall(
     options.signals === 'all'
       ? joined(memory, question, { attention, words })
       : (attention ?? words ?? new Float32Array())
-  const ranking: Candidate[] = Array.from(total, (score, index) => ({ index, score }))
+  const { within } = options
+  const asked = (unit: UnitReference | undefined) => !within || (unit !== undefined && liesIn(unit, within))
+  const ranking = Array.from(total, (score, index): Candidate => ({ index, score })).filter(({ index }) =>
+    asked(units[index]),
+  )
   ranking.sort((a, b) => b.score - a.score)
   if (options.rerank) await rerank(memory, question, units, ranking, tools)
 

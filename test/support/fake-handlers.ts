@@ -111,7 +111,19 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       const tokens = await behave(request, tools)
       tools.text(' world')
       const timings = { stream: 0, recall: 0, firstToken: 0, answer: 0, total: tokens }
-      return { answer: 'Hello world', citations: [], reading: [], found: true, timings }
+      return { answer: 'Hello world', citations: [], reading: [], recalled: [], found: true, timings }
+    },
+    async chat() {
+      await delay(1)
+      return { text: '', prompt: 0 }
+    },
+    async section(request, tools) {
+      await behave(request, tools)
+      return { id: request.section, title: request.section, markdown: `About ${request.section}.` }
+    },
+    async outline(request, tools) {
+      await behave(request, tools)
+      return []
     },
     async calibrate() {
       await delay(1)

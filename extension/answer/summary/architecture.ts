@@ -1,0 +1,106 @@
+/**
+ * The architecture as it stands in the code: folders, and which of them import which. Drawn, not told: a picture of what is
+ * written is right where a small model's words may not be.
+ */
+import * as path from 'node:path'
+import type { HeldFile } from '../../protocol/types'
+import { cite, type Repository } from './types'
+
+/** Folders in the picture; more than this nobody reads. */
+const mostFolders = 12
+const mostEdges = 24
+
+export interface FolderImport {
+  readonly from: string
+  readonly to: string
+  readonly count: number
+  /** One of the lines that import. */
+  readonly file: string
+  readonly line: number
+}
+
+/** Two levels deep where the first holds nearly everything. */
+export function folderOf(file: string, depth: number): string {
+  const parts = file.split('/').slice(0, -1)
+  return parts.slice(0, depth).join('/') || '.'
+}
+
+export function depthOf(files: readonly string[]): number {
+  for (const depth of [1, 2, 3]) {
+    const folders = new Map<string, number>()
+    for (const file of files) folders.set(folderOf(file, depth), (folders.get(folderOf(file, depth)) ?? 0) + 1)
+    if (folders.size > 2 && Math.max(...folders.values()) < 0.6 * files.length) return depth
+  }
+  return 2
+}
+
+/** The file of the repository that an import means, if it means one. */
+export function resolveImport(from: string, module: string, files: ReadonlySet<string>): string | undefined {
+  const relative = /^\.{1,2}\//.test(module)
+  const dotted = !relative && /^\.*[\w.]+$/.test(module)
+  const bases: string[] = []
+  if (relative) bases.push(path.posix.join(path.posix.dirname(from), module))
+  else if (dotted) {
+    const dots = /^\.*/.exec(module)?.[0].length ?? 0
+    const rest = module.slice(dots).replaceAll('.', '/')
+    if (dots > 0) bases.push(path.posix.join(path.posix.dirname(from), ...Array<string>(dots - 1).fill('..'), rest))
+    else bases.push(rest, path.posix.join(path.posix.dirname(from), rest), `src/${rest}`, `lib/${rest}`)
+  }
+  bases.push(module, path.posix.join(path.posix.dirname(from), module))
+  for (const base of bases) {
+    const clean = base.replace(/\.(?:js|mjs|cjs|jsx)$/, '')
+    for (const candidate of [base, clean, ...endings.map((ending) => clean + ending)])
+      if (files.has(candidate) && candidate !== from) return candidate
+  }
+  return undefined
+}
+
+const endings = [
+  '.ts', '.tsx', '.js', '.jsx', '.mjs', '.cjs', '.py', '.go', '.rs', '.java', '.rb', '.php', '.cs', '.h', '.hpp',
+  '/index.ts', '/index.tsx', '/index.js', '/__init__.py', '/mod.rs',
+] // prettier-ignore
+
+export function folderImports({ outline, references }: Repository): FolderImport[] {
+  const files = new Set(outline.map(({ file }) => file))
+  const depth = depthOf([...files])
+  const edges = new Map<string, FolderImport>()
+  for (const [file, { imports }] of references)
+    for (const { module, line } of imports) {
+      const target = resolveImport(file, module, files)
+      if (target === undefined) continue
+      const [from, to] = [folderOf(file, depth), folderOf(target, depth)]
+      if (from === to) continue
+      const key = `${from}\n${to}`
+      edges.set(key, { from, to, file, line, ...edges.get(key), count: (edges.get(key)?.count ?? 0) + 1 })
+    }
+  return [...edges.values()].sort((a, b) => b.count - a.count)
+}
+
+export function drawArchitecture(repository: Repository): string {
+  const { outline } = repository
+  const depth = depthOf(outline.map(({ file }) => file))
+  const tokens = new Map<string, { tokens: number; files: HeldFile[] }>()
+  for (const held of outline) {
+    const folder = folderOf(held.file, depth)
+    const known = tokens.get(folder) ?? { tokens: 0, files: [] }
+    tokens.set(folder, { tokens: known.tokens + held.tokens, files: [...known.files, held] })
+  }
+  const folders = [...tokens].sort(([, a], [, b]) => b.tokens - a.tokens).slice(0, mostFolders)
+  const names = new Map(folders.map(([folder], i) => [folder, `f${i}`]))
+  const edges = folderImports(repository)
+    .filter(({ from, to }) => names.has(from) && names.has(to))
+    .slice(0, mostEdges)
+  const label = (text: string) => `"${text.replace(/["\\<>]/g, ' ')}"`
+  return [
+    '```mermaid',
+    'flowchart LR',
+    ...folders.map(([folder, { files }]) => `  ${names.get(folder) ?? ''}[${label(`${folder} (${files.length})`)}]`),
+    ...edges.map(({ from, to, count }) => `  ${names.get(from) ?? ''} -->|${count}| ${names.get(to) ?? ''}`),
+    '```',
+    '',
+    ...edges.slice(0, 8).map(({ from, to, count, file, line }) => {
+      const place = cite({ file, startLine: line, endLine: line })
+      return `- \`${from}\` → \`${to}\`: ${count}, ${place}`
+    }),
+  ].join('\n')
+}

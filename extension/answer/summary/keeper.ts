@@ -1,0 +1,56 @@
+/**
+ * A summary that survives being broken off: each section is kept on disk when it is made, under the name of what was summarised,
+ * and a second run makes only those that are missing.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import * as path from 'node:path'
+import type { HeldFile, Section, SectionId } from '../../protocol/types'
+import { sectionIds } from './summarize'
+
+export interface SummaryRun {
+  readonly outline: readonly HeldFile[]
+  /** What else the summary depends on: the model. */
+  readonly model: string
+  /** Where unfinished summaries are kept, or undefined: nowhere. */
+  readonly folder: string | undefined
+  readonly make: (id: SectionId) => Promise<Section>
+  /** Called with all sections there are, whenever one has come. */
+  readonly onSections: (sections: readonly Section[]) => void
+}
+
+export async function runSummary({ outline, model, folder, make, onSections }: SummaryRun): Promise<Section[]> {
+  const key = createHash('sha256')
+    .update(JSON.stringify([version, model, outline]))
+    .digest('hex')
+    .slice(0, 32)
+  const file = folder === undefined ? undefined : path.join(folder, `${key}.json`)
+  const known = file === undefined ? [] : await kept(file)
+  const sections: Section[] = []
+  for (const id of sectionIds) {
+    sections.push(known.find((section) => section.id === id) ?? (await make(id)))
+    onSections(sections)
+    // Without a disk to write to a summary is as good, only not resumable.
+    if (file !== undefined) await keep(file, sections).catch(() => undefined)
+  }
+  return sections
+}
+
+/** Raised when sections are made in another way. */
+const version = 1
+
+async function kept(file: string): Promise<readonly Section[]> {
+  try {
+    const sections: unknown = JSON.parse(await readFile(file, 'utf8'))
+    return Array.isArray(sections) ? (sections as Section[]) : []
+  } catch {
+    return []
+  }
+}
+
+async function keep(file: string, sections: readonly Section[]): Promise<void> {
+  const aside = `${file}.${randomUUID()}`
+  await mkdir(path.dirname(file), { recursive: true })
+  await writeFile(aside, JSON.stringify(sections))
+  await rename(aside, file)
+}

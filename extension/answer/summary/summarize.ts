@@ -1,0 +1,91 @@
+/**
+ * A summary of a whole repository, section by section. What can be found in the code is found there; what must be told is asked of
+ * the model, and each sentence of it carries the places that the model looked at.
+ */
+import type { AskResult, HeldFile, Section, SectionId } from '../../protocol/types'
+import { insertAt } from '../insertions'
+import { outsideCode } from '../outside-code'
+import { sentences } from '../sentences'
+import type { References } from '../../workspace/units'
+import { drawArchitecture } from './architecture'
+import { commonChanges, entryPoints, mainTypes, risks } from './found'
+import { purposeQuote, runQuotes } from './quoted'
+import { cite, type Repository, type SummaryTools } from './types'
+
+interface Recipe {
+  readonly title: string
+  readonly make: (repository: Repository, tools: SummaryTools) => Promise<string>
+  /** It needs to know who imports and calls what, which takes parsing every file. */
+  readonly parsed?: true
+}
+
+const recipes: Readonly<Record<SectionId, Recipe>> = {
+  purpose: { title: 'Purpose', make: purpose },
+  run: { title: 'How to run it', make: run },
+  architecture: { title: 'Architecture', make: (r) => Promise.resolve(drawArchitecture(r)), parsed: true },
+  entries: { title: 'Entry points', make: entryPoints },
+  types: { title: 'Main types', make: types, parsed: true },
+  flow: { title: 'Data flow', make: flow },
+  changes: { title: 'Where to start for common changes', make: (_, tools) => commonChanges(tools) },
+  risks: { title: 'Risks', make: risks },
+}
+
+export const sectionIds = Object.keys(recipes) as readonly SectionId[]
+
+export async function makeSection(id: SectionId, outline: readonly HeldFile[], tools: SummaryTools): Promise<Section> {
+  const { title, make, parsed } = recipes[id]
+  const references = new Map<string, References>()
+  if (parsed) for (const { file } of outline) references.set(file, await tools.references(file))
+  return { id, title, markdown: await make({ outline, references }, tools) }
+}
+
+export const summaryText = (name: string, sections: readonly Section[]): string =>
+  [`# ${name}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join('\n\n') + '\n'
+
+async function purpose({ outline }: Repository, tools: SummaryTools): Promise<string> {
+  return (await purposeQuote(outline, tools)) ?? told(await tools.ask('What is this project, and what is it for?'))
+}
+
+async function run({ outline }: Repository, tools: SummaryTools): Promise<string> {
+  const question = 'How is this project installed, built, started and tested?'
+  return (await runQuotes(outline, tools)) ?? told(await tools.ask(question))
+}
+
+async function flow(_: Repository, tools: SummaryTools): Promise<string> {
+  return told(await tools.ask('Where does input come in, how is it processed, and where does the result go?'))
+}
+
+async function types(repository: Repository, tools: SummaryTools): Promise<string> {
+  const parts: string[] = []
+  for (const { file, symbol, startLine, endLine, uses } of mainTypes(repository)) {
+    const place = { file, startLine, endLine }
+    const { answer } = await tools.ask(`What is ${symbol} for?`, [place])
+    const [first] = sentences(answer)
+    const sentence = first ? answer.slice(first.start, first.end).trim() : ''
+    parts.push(`- **${symbol}** (${cite(place)}; used ${uses} times elsewhere): ${harmless(sentence)}`)
+  }
+  return parts.length === 0 ? 'There are no classes or types with names.' : parts.join('\n')
+}
+
+/** An answer with the places behind its sentences. */
+function told({ answer, citations }: AskResult): string {
+  const ends = sentences(answer).map(({ end }) => end)
+  const marks = ends.flatMap((at, sentence) => {
+    const places = new Set(citations.filter((c) => c.sentence === sentence).map((c) => cite(c)))
+    return places.size === 0 ? [] : [{ at, text: ` ${[...places].join(', ')}` }]
+  })
+  return insertAt(harmless(answer), shifted(answer, marks))
+}
+
+/** What a small model repeats of a repository may hold pictures and HTML; in a document that is previewed it is text. */
+const harmless = (text: string): string =>
+  outsideCode(text, (words) =>
+    words
+      .replaceAll('<', '‹')
+      .replaceAll('![', '!\u200b[')
+      .replace(/^#+\s*/gm, ''),
+  )
+
+/** Marks moved by what `harmless` has put in before them. */
+const shifted = (answer: string, marks: readonly { at: number; text: string }[]) =>
+  marks.map(({ at, text }) => ({ at: harmless(answer.slice(0, at)).length, text }))

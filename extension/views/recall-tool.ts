@@ -1,0 +1,52 @@
+/** The language model tool `longread_recall`: finds code for other agents of VS Code, which read and answer themselves. */
+import * as vscode from 'vscode'
+import { foundAsText, linesOf } from '../answer/as-text'
+import { agents } from '../contributions'
+import { LongreadError } from '../errors'
+import { uriOf } from './places'
+import type { Sessions } from './sessions'
+
+interface RecallInput {
+  readonly question: string
+  readonly top?: number
+}
+
+const mostUnits = 20
+
+export const registerRecallTool = (sessions: Sessions): vscode.Disposable =>
+  vscode.lm.registerTool<RecallInput>(agents.tool, {
+    prepareInvocation: ({ input }) => ({
+      invocationMessage: vscode.l10n.t('Finding code for "{0}"', input.question),
+    }),
+    async invoke({ input }, token) {
+      const current = sessions.current
+      if (!current) throw new LongreadError('no-folder', vscode.l10n.t('Open a folder to ask about it.'))
+      const { folder, session } = current
+      const question = typeof input.question === 'string' ? input.question.trim() : ''
+      if (question === '') throw new LongreadError('usage', 'Give a question.')
+      const top = Math.min(mostUnits, Math.max(1, Math.round(input.top ?? 8)))
+      const abort = new AbortController()
+      const cancelling = token.onCancellationRequested(() => abort.abort())
+      try {
+        const what = { questions: [question], top, signals: 'all', rerank: true, rarity: true } as const
+        const [result] = await session.recall(what, { signal: abort.signal })
+        const found = await Promise.all(
+          (result?.units ?? []).map(async (unit) => ({
+            unit,
+            code: linesOf(await textOf(uriOf(folder.uri, unit.file)), unit.startLine, unit.endLine),
+          })),
+        )
+        return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(foundAsText(found))])
+      } finally {
+        cancelling.dispose()
+      }
+    },
+  })
+
+async function textOf(uri: vscode.Uri): Promise<string> {
+  try {
+    return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri))
+  } catch {
+    return ''
+  }
+}

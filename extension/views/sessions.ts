@@ -1,0 +1,154 @@
+/**
+ * One session for each folder of the workspace, made when it is first needed, all served by one engine process that is forked
+ * with the first call. Saved and changed files make a session stale; it is read again a moment later.
+ */
+import * as vscode from 'vscode'
+import { onEngineSettings, readingStart, streamRequest } from '../config'
+import type { Log } from '../engine/handlers-type'
+import { EngineClient, type CallOptions } from '../engine/client'
+import { WorkspaceSession } from '../engine/workspace-session'
+import type { ChatRequest, ChatResult } from '../protocol/types'
+
+export interface FolderSession {
+  readonly folder: vscode.WorkspaceFolder
+  readonly session: WorkspaceSession
+}
+
+/** Milliseconds without another change before changed files are read. */
+const quietMs = 1500
+/** Where it is noted that Longread was used in this workspace. */
+const usedKey = 'used'
+
+export class Sessions implements vscode.Disposable {
+  private readonly sessions = new Map<string, FolderSession>()
+  private readonly changed = new vscode.EventEmitter<void>()
+  /** A session has changed its state, or another folder is the current one. */
+  readonly onDidChange = this.changed.event
+  private engine: EngineClient | undefined
+  private readonly disposables: vscode.Disposable[] = [this.changed]
+  private readonly timers = new Map<string, NodeJS.Timeout>()
+
+  constructor(
+    private readonly memento: vscode.Memento,
+    private readonly log: Log,
+  ) {
+    const watcher = vscode.workspace.createFileSystemWatcher('**/*')
+    const touched = (uri: vscode.Uri) => this.touched(uri)
+    this.disposables.push(
+      watcher,
+      watcher.onDidChange(touched),
+      watcher.onDidCreate(touched),
+      watcher.onDidDelete(touched),
+      vscode.window.onDidChangeActiveTextEditor(() => this.changed.fire()),
+      vscode.workspace.onDidChangeWorkspaceFolders(({ removed }) => {
+        for (const folder of removed) this.drop(folder)
+        this.changed.fire()
+      }),
+      onEngineSettings(() => this.restart()),
+    )
+  }
+
+  /** The session of the folder that the active editor's file lies in, else of the first folder. */
+  get current(): FolderSession | undefined {
+    const uri = vscode.window.activeTextEditor?.document.uri
+    const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri: { scheme } }) => scheme === 'file')
+    const active = uri && vscode.workspace.getWorkspaceFolder(uri)
+    const folder = folders.find((f) => f === active) ?? folders[0]
+    return folder && this.of(folder)
+  }
+
+  all(): FolderSession[] {
+    return [...this.sessions.values()]
+  }
+
+  of(folder: vscode.WorkspaceFolder): FolderSession {
+    const key = folder.uri.toString()
+    const known = this.sessions.get(key)
+    if (known) return known
+    const engine = { call: ((...call) => this.client().call(...call)) as EngineClient['call'] }
+    const session = new WorkspaceSession(engine, () => streamRequest(folder.uri))
+    session.onDidChange(() => this.changed.fire())
+    const made = { folder, session }
+    this.sessions.set(key, made)
+    return made
+  }
+
+  /** Reads what should be read without being asked for. */
+  start(): void {
+    for (const folder of vscode.workspace.workspaceFolders ?? []) {
+      if (folder.uri.scheme !== 'file') continue
+      const when = readingStart(folder.uri)
+      if (when === 'automatic' || (when === 'afterFirstUse' && this.memento.get(usedKey) === true))
+        this.of(folder).session.read()
+    }
+  }
+
+  /** Reads the current folder because a person said so. */
+  readNow(): void {
+    this.used()
+    this.current?.session.read()
+  }
+
+  /** From now on this workspace is read when it is opened, unless settings say otherwise. */
+  used(): void {
+    if (this.memento.get(usedKey) !== true) void this.memento.update(usedKey, true)
+  }
+
+  /** The model alone. It has its turn when the engine has nothing else to do. */
+  chat(request: ChatRequest, options: CallOptions): Promise<ChatResult> {
+    return this.client().call('chat', request, options)
+  }
+
+  /** Ends the engine process; sessions that were read are read again by a new one, from what is on disk. */
+  restart(): void {
+    void this.endEngine()
+    for (const { session } of this.sessions.values()) session.restart()
+  }
+
+  dispose(): void {
+    for (const timer of this.timers.values()) clearTimeout(timer)
+    for (const { session } of this.sessions.values()) session.dispose()
+    vscode.Disposable.from(...this.disposables).dispose()
+    void this.endEngine()
+  }
+
+  /** Settles when no engine process is left. */
+  async endEngine(): Promise<void> {
+    const engine = this.engine
+    this.engine = undefined
+    await engine?.dispose()
+  }
+
+  private client(): EngineClient {
+    this.engine ??= new EngineClient({
+      yielding: true,
+      onLog: this.log,
+      onNotice: (message) => this.log('warn', message),
+    })
+    return this.engine
+  }
+
+  private touched(uri: vscode.Uri): void {
+    const folder = vscode.workspace.getWorkspaceFolder(uri)
+    const key = folder?.uri.toString()
+    const session = key === undefined ? undefined : this.sessions.get(key)?.session
+    // Git writes its own files all the time; what matters of it changes the work tree, too.
+    if (key === undefined || !session || /\/(?:\.git|node_modules)\//.test(uri.path)) return
+    if (!['ready', 'stale', 'reading'].includes(session.state.kind)) return
+    session.changed()
+    clearTimeout(this.timers.get(key))
+    this.timers.set(
+      key,
+      setTimeout(() => {
+        if (session.state.kind === 'stale') session.read()
+      }, quietMs),
+    )
+  }
+
+  private drop(folder: vscode.WorkspaceFolder): void {
+    const key = folder.uri.toString()
+    this.sessions.get(key)?.session.dispose()
+    this.sessions.delete(key)
+    clearTimeout(this.timers.get(key))
+  }
+}

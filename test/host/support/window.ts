@@ -1,0 +1,82 @@
+/** One browser window on a code-server: its workbench, the panel's page inside of it, and pictures of both for people to look at. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium, type Browser, type Frame, type Page } from 'playwright-core'
+import { cacheFolder } from '../../../extension/engine/catalogue'
+import type { CodeServer } from './code-server'
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
+
+/** Runs in a page, whose types this side does not know. */
+const panelWidth = `document.querySelector('#chat .panel') ? document.body.clientWidth : 0`
+
+/** Where pictures go: outside of the project. */
+const pictures = join(cacheFolder(), 'pictures')
+
+export class Window {
+  private constructor(readonly page: Page) {}
+
+  static async open(browser: Browser, server: CodeServer, width = 1400, height = 900): Promise<Window> {
+    const page = await browser.newPage({ viewport: { width, height } })
+    await page.goto(server.url)
+    const window = new Window(page)
+    await window.ready()
+    return window
+  }
+
+  /** The workbench is there and the extension runs. */
+  async ready(): Promise<void> {
+    await this.page.waitForSelector('[id="longread.longread.longread"]', { timeout: 120_000 })
+  }
+
+  async command(title: string): Promise<void> {
+    const { page } = this
+    await page.keyboard.press('F1')
+    await page.waitForSelector('.quick-input-widget input')
+    await page.fill('.quick-input-widget input', `>${title}`)
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
+  }
+
+  /** The page of a chat panel: of so many that are shown the widest. */
+  async panel(widestOf = 1): Promise<Frame> {
+    for (let tries = 0; tries < 300; tries++) {
+      const found: { frame: Frame; width: number }[] = []
+      for (const frame of this.page.frames()) {
+        const width = await frame.evaluate<number>(panelWidth).catch(() => 0)
+        if (width > 0) found.push({ frame, width })
+      }
+      found.sort((a, b) => b.width - a.width)
+      const [first] = found
+      if (first && found.length >= widestOf) return first.frame
+      await this.page.waitForTimeout(100)
+    }
+    throw new Error('no chat panel')
+  }
+
+  async openPanel(): Promise<Frame> {
+    await this.page.keyboard.press('Control+Alt+L')
+    return this.panel()
+  }
+
+  async setTheme(theme: string): Promise<void> {
+    const { page } = this
+    await this.command('Preferences: Color Theme')
+    await page.waitForSelector('.quick-input-list .monaco-list-row')
+    await page.fill('.quick-input-widget input', theme)
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: theme }).first().click()
+    const kind = /Contrast/.test(theme) ? 'hc-black' : /Light/.test(theme) ? 'vs' : 'vs-dark'
+    await page.waitForSelector(`.monaco-workbench.${kind}`, { timeout: 20_000 })
+    await page.waitForTimeout(500)
+  }
+
+  async picture(name: string): Promise<void> {
+    mkdirSync(pictures, { recursive: true })
+    await this.page.screenshot({ path: join(pictures, `${name}.png`) })
+  }
+
+  /** Names of the open editors. */
+  tabs(): Promise<string[]> {
+    return this.page.locator('.tabs-container .tab .label-name').allTextContents()
+  }
+}

@@ -1,0 +1,67 @@
+/** Questions asked in the code: what they are about and how they are put. */
+import assert from 'node:assert/strict'
+import { nameOf, ownQuestion, presetQuestion, type Subject } from '../../extension/answer/inline'
+import type { HeldFile, Unit } from '../../extension/protocol/types'
+import { harmless } from '../../extension/views/harmless'
+
+const unit = (startLine: number, endLine: number, symbol: string): Unit => ({
+  startLine,
+  endLine,
+  symbol,
+  kind: 'method',
+})
+const outline: HeldFile[] = [
+  {
+    file: 'a.ts',
+    tokens: 1,
+    units: [unit(1, 9, ''), unit(10, 30, 'Router'), unit(12, 14, 'Router.match, Router.add')],
+  },
+]
+const at = (startLine: number, selected?: string): Subject => ({
+  file: 'a.ts', startLine, endLine: startLine, ...(selected === undefined ? {} : { selected }),
+}) // prettier-ignore
+const fill = (message: string, ...args: string[]) =>
+  message.replace(/\{(\d)\}/g, (_, i: string) => args[Number(i)] ?? '')
+
+describe('a question in the code', () => {
+  it('is about the name that is selected, else about the smallest definition around it', () => {
+    assert.equal(nameOf(at(12, 'handler'), outline), 'handler')
+    assert.equal(nameOf(at(13, 'if (a) { b() }'), outline), 'match')
+    assert.equal(nameOf(at(20), outline), 'Router')
+    assert.equal(nameOf(at(3), outline), '')
+    assert.equal(nameOf({ ...at(13), file: 'other.ts' }, outline), '')
+  })
+
+  it('explains from its lines, and looks everywhere for uses and effects', () => {
+    assert.deepEqual(presetQuestion('explain', at(12), 'match', fill), {
+      question: 'Explain what match does.',
+      within: [{ file: 'a.ts', startLine: 12, endLine: 12 }],
+    })
+    assert.equal(presetQuestion('uses', at(12), 'match', fill).within, undefined)
+    assert.match(presetQuestion('breaks', at(12), '', fill).question, /a\.ts:12/)
+  })
+
+  it('of one’s own names what it is about, once', () => {
+    assert.equal(
+      ownQuestion(' Who calls this? ', at(12), 'match', fill).question,
+      'Who calls this? (about match in a.ts)',
+    )
+    assert.equal(ownQuestion('Who calls match?', at(12), 'match', fill).question, 'Who calls match?')
+    assert.equal(ownQuestion('Why?', at(1), '', fill).question, 'Why?')
+  })
+})
+
+describe("an answer in VS Code's own Markdown", () => {
+  it('shows no picture and follows no link', () => {
+    const text = harmless('![a](https://x.org/a.png) [b](command:evil) [c][d] https://x.org')
+    assert.doesNotMatch(text, /(?<!\\)!\[/)
+    assert.doesNotMatch(text, /(?<!\\)\]\(/)
+    assert.doesNotMatch(text, /(?<!\\)\]\[/)
+    assert.doesNotMatch(text, /https:\/\/|command:e/)
+  })
+
+  it('keeps code as it is written', () => {
+    const text = 'So `a[0](b) < "https://x"` and\n```md\n![b](c)\n```\nand `'
+    assert.equal(harmless(text), text)
+  })
+})

@@ -1,0 +1,213 @@
+/** A workspace session: what it reads when, and what its state says, with an engine that does what the test tells it to. */
+import assert from 'node:assert/strict'
+import type { CallOptions, EngineClient } from '../../extension/engine/client'
+import { WorkspaceSession, type SessionState } from '../../extension/engine/workspace-session'
+import { cancelled, LongreadError, noModel } from '../../extension/errors'
+import type { AskRequest, Progress, StreamResult } from '../../extension/protocol/types'
+import { askRequest, streamRequest } from '../support/fake-handlers'
+import { rejects } from '../support/rejects'
+
+const held: StreamResult = {
+  files: 1, skipped: [], units: 1, tokens: 10, seconds: 1, tokensPerSecond: 10, memoryBytes: 10, reused: 0, tokensRead: 0,
+} // prettier-ignore
+const progress = (done: number): Progress => ({ phase: 'read', done, total: 100, unit: 'tokens', rate: 1 })
+const ask = askRequest('')
+const soon = () => new Promise((resolve) => setImmediate(resolve))
+
+/** One call as the engine sees it: the test settles it. */
+class Call {
+  settle!: (result: unknown) => void
+  fail!: (error: Error) => void
+  readonly done = new Promise((resolve, reject) => {
+    this.settle = resolve
+    this.fail = reject
+  })
+
+  constructor(
+    readonly name: string,
+    readonly request: AskRequest,
+    readonly options: CallOptions,
+  ) {
+    this.done.catch(() => undefined)
+    options.signal?.addEventListener('abort', () => this.fail(cancelled()))
+  }
+}
+
+describe('a workspace session', () => {
+  let calls: Call[]
+  let states: SessionState[]
+  let session: WorkspaceSession
+  let request: () => Promise<ReturnType<typeof streamRequest>>
+  const kinds = () => states.map(({ kind }) => kind)
+  const last = () => calls.at(-1)!
+
+  beforeEach(() => {
+    calls = []
+    states = []
+    request = () => Promise.resolve(streamRequest('root'))
+    const engine = {
+      call: (name: string, wanted: AskRequest, options: CallOptions = {}) => {
+        const call = new Call(name, wanted, options)
+        calls.push(call)
+        return call.done
+      },
+    } as unknown as EngineClient
+    session = new WorkspaceSession(engine, () => request())
+    session.onDidChange((state) => states.push(state))
+  })
+
+  const ready = async () => {
+    session.read()
+    await soon()
+    last().settle(held)
+    await soon()
+  }
+
+  it('is read once when asked to, and says how far it is', async () => {
+    session.read()
+    session.read()
+    await soon()
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['stream'],
+    )
+    last().options.onProgress?.(progress(40))
+    last().settle(held)
+    await soon()
+    assert.deepEqual(session.state, { kind: 'ready', held })
+    assert.ok(states.some((state) => state.kind === 'reading' && state.progress?.done === 40))
+  })
+
+  it('stops reading when paused, and goes on where it was', async () => {
+    session.read()
+    await soon()
+    last().options.onProgress?.(progress(40))
+    session.pause()
+    await soon()
+    assert.deepEqual(session.state, { kind: 'paused', progress: progress(40), held: undefined })
+    await soon()
+    assert.equal(calls.length, 1, 'nothing is read while it is paused')
+    session.read()
+    await soon()
+    assert.equal(calls.length, 2)
+    last().settle(held)
+    await soon()
+    assert.equal(session.state.kind, 'ready')
+  })
+
+  it('answers from what is held while the first reading goes on, and reads on afterwards', async () => {
+    session.read()
+    await soon()
+    last().options.onProgress?.(progress(40))
+    const answer = session.ask(ask)
+    await soon()
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['stream', 'ask'],
+    )
+    assert.equal(calls[0]?.options.signal?.aborted, true)
+    assert.equal(last().request.heldOnly, true)
+    last().settle('the answer')
+    assert.equal(await answer, 'the answer')
+    await soon()
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['stream', 'ask', 'stream'],
+    )
+  })
+
+  it('reads before the first answer when nothing is held yet', async () => {
+    const answer = session.ask(ask)
+    await soon()
+    assert.equal(last().request.heldOnly, false)
+    last().settle('the answer')
+    await answer
+    await soon()
+    assert.equal(last().name, 'stream', 'to tell how much is held')
+  })
+
+  it('reads no further after an answer when it is paused', async () => {
+    session.read()
+    await soon()
+    last().options.onProgress?.(progress(40))
+    session.pause()
+    await soon()
+    const answer = session.ask(ask)
+    await soon()
+    last().settle('the answer')
+    await answer
+    await soon()
+    assert.deepEqual(
+      calls.map(({ name }) => name),
+      ['stream', 'ask'],
+    )
+    assert.equal(session.state.kind, 'paused')
+  })
+
+  it('is stale when files have changed, until it is read again', async () => {
+    await ready()
+    session.changed()
+    assert.deepEqual(session.state, { kind: 'stale', held })
+    session.read()
+    await soon()
+    assert.deepEqual(session.state, { kind: 'reading', progress: undefined, held })
+    last().settle({ ...held, files: 2 })
+    await soon()
+    assert.deepEqual(session.state, { kind: 'ready', held: { ...held, files: 2 } })
+  })
+
+  it('says that there is no model, and reads when there is one', async () => {
+    request = () => Promise.reject(noModel('small'))
+    session.read()
+    await soon()
+    await soon()
+    assert.equal(session.state.kind, 'no-model')
+    assert.equal(calls.length, 0)
+    await rejects(session.ask(ask), 'no-model')
+    request = () => Promise.resolve(streamRequest('root'))
+    session.read()
+    await soon()
+    last().settle(held)
+    await soon()
+    assert.equal(session.state.kind, 'ready')
+  })
+
+  it('shows what failed, and can be read again', async () => {
+    session.read()
+    await soon()
+    last().fail(new LongreadError('engine-died', 'gone'))
+    await soon()
+    assert.equal(session.state.kind === 'failed' && session.state.error.code, 'engine-died')
+    await ready()
+    assert.equal(session.state.kind, 'ready')
+  })
+
+  it('passes the error of a question to who asked, and stays what it was', async () => {
+    await ready()
+    const answer = session.ask(ask)
+    await soon()
+    last().fail(new LongreadError('too-long', 'long'))
+    await rejects(answer, 'too-long')
+    assert.equal(session.state.kind, 'ready')
+  })
+
+  it('forgets what is held when the settings of the engine change', async () => {
+    await ready()
+    session.restart()
+    await soon()
+    assert.deepEqual(session.state, { kind: 'reading', progress: undefined, held: undefined })
+    assert.equal(calls.length, 2)
+  })
+
+  it('says nothing any more once it is disposed', async () => {
+    session.read()
+    await soon()
+    const before = kinds().length
+    session.dispose()
+    await soon()
+    await soon()
+    assert.equal(calls[0]?.options.signal?.aborted, true)
+    assert.equal(kinds().length, before)
+    assert.equal(calls.length, 1)
+  })
+})
