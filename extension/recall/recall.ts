@@ -128,7 +128,6 @@ async function rerank(
     { seconds: rerankSeconds, signal: tools.signal, progress: (done) => meter.report(done, best.length) },
   )
   const read = best.filter((_, i) => !Number.isNaN(found[i]))
-  if (read.length < 2) return
   const again = standardise(Float32Array.from(read, (_, i) => found[i] ?? 0))
   // In deviations over all units, like the scores: reading moves a candidate by as much as the candidates differ anyway.
   const { deviation } = spread(Float32Array.from(read, ({ score }) => score))

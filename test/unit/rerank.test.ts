@@ -24,7 +24,7 @@ async function prefixesWith(beginToken: number): Promise<readonly string[]> {
 describe('a unit that is read again', () => {
   it('stands under its file and symbol, before the question', async () => {
     const [text = ''] = await prefixesWith(-1)
-    assert.match(text, /^# File: a.py\n# f\nx = 1\n\n# .*question: $/)
+    assert.match(text, /^# File: a.py\n# f\nx = 1\n\n# In plain words: $/)
   })
 
   it('comes after the begin token of a model that has one', async () => {
