@@ -65,9 +65,7 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
         return { ...answered, ...missingOf(memory), timings }
       }),
     chat: (request, tools) =>
-      engine.turns.take('question', tools.signal, async () =>
-        chat(await engine.load({ ...request, memory: null }, tools), request, tools),
-      ),
+      engine.turns.take('question', tools.signal, async () => chat(await engine.load(request, tools), request, tools)),
     section: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, [], tools)
@@ -168,7 +166,7 @@ class Engine {
     await this.close()
   }
 
-  /** Nobody knows yet which heads of this model find code: finds out, now or beside the calls, and says so. */
+  /** No profile ships for this model: takes the one that was kept, or finds out which heads find code, now or beside the calls. */
   private async withoutProfile(
     loaded: LoadedModel,
     request: StreamRequest,
@@ -176,12 +174,13 @@ class Engine {
     tools: CallTools,
   ): Promise<LoadedModel> {
     const name = loaded.model.info().name || loaded.model.info().architecture
-    const known = this.told.has(loaded.fingerprint)
+    if (this.told.has(loaded.fingerprint)) return this.loaded?.model ?? loaded
+    const kept = await keptProfile(request.memory, loaded)
+    if (kept) return await this.use(loaded, kept)
     this.told.add(loaded.fingerprint)
     const none = `There is no profile for ${name}: nobody has measured which of its heads find code.`
     const words = 'Until there is one, words alone and reading again find it.'
     const { calibrate: when = 'background' } = request
-    if (known) return this.loaded?.model ?? loaded
     if (when === 'never') {
       this.warn(`${none} ${words} "longread calibrate DIR" makes one.`)
       return loaded
@@ -242,7 +241,7 @@ class Engine {
     this.memories.clear()
   }
 
-  async load(request: EngineOptions & { readonly memory: string | null }, tools: CallTools): Promise<LoadedModel> {
+  async load(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
     const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()
@@ -266,7 +265,7 @@ class Engine {
     const loaded: Loaded = { addon, model, threads, fingerprint: `${fingerprint(request.model)}-${request.weights}` }
     const profile =
       request.profile === null
-        ? (profileFor(model.info()) ?? (await keptProfile(request.memory, loaded)) ?? wordsOnly(model.info()))
+        ? (profileFor(model.info()) ?? wordsOnly(model.info()))
         : await readProfile(request.profile, model.info())
     this.loaded = { key, model: { ...loaded, profile } }
     return this.loaded.model
