@@ -8,14 +8,10 @@ import { engineOptions, engineRequest, wholeNumber, type EngineFlags } from './o
 import { withSession } from './session'
 import { oneLine } from './terminal'
 
-export interface CalibrateFlags extends EngineFlags {
+export interface CalibrateFlags
+  extends EngineFlags,
+    Pick<CalibrateRequest, 'tokens' | 'questions' | 'seed' | 'layers' | 'heads' | 'distances'> {
   readonly out?: string
-  readonly tokens: number
-  readonly questions: number
-  readonly seed: number
-  readonly layers: number
-  readonly heads: number
-  readonly distances: readonly number[]
 }
 
 function distances(text: string): number[] {

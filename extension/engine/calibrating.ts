@@ -2,7 +2,7 @@
  * Calibration as the engine process does it: corpora from folders, segments of the wide profile in a folder of their own, and the
  * profile kept as the model's own, in the memory folder under the fingerprint of its weights.
  */
-import { mkdir, mkdtemp, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { diskFailure, noFolder } from '../errors'
@@ -12,6 +12,7 @@ import { chooseCorpus, type Corpus } from '../recall/calibration/corpus'
 import type { Step } from '../recall/calibration/features'
 import type { LoadedModel } from '../recall/memory'
 import { defaultProfile, readProfile, type Profile } from '../recall/profile'
+import { writeWhole } from '../store/whole-file'
 import type { CallTools } from './handlers-type'
 
 /**
@@ -77,25 +78,15 @@ export async function calibrateOn(
     })
     const json = `${JSON.stringify(profile, null, 2)}\n`
     const kept = request.keep && memory !== null ? keptFile(memory, loaded.fingerprint) : null
-    if (kept !== null) await keep(kept, json)
+    if (kept !== null)
+      await writeWhole(kept, json).catch((cause: unknown) => {
+        throw diskFailure(kept, cause)
+      })
     const { distance, bank } = profile
     const result = { profile: json, kept, heads: profile.heads.length, distance, bank: bank.length, figures }
     return { profile, result }
   } finally {
     if (own === undefined) await rm(folder, { recursive: true, force: true }).catch(() => undefined)
-  }
-}
-
-async function keep(file: string, json: string): Promise<void> {
-  const aside = `${file}.${process.pid}.tmp`
-  try {
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
-    // It holds documentation of the workspace.
-    await writeFile(aside, json, { mode: 0o600 })
-    await rename(aside, file)
-  } catch (cause) {
-    await rm(aside, { force: true }).catch(() => undefined)
-    throw diskFailure(file, cause)
   }
 }
 

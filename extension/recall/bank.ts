@@ -3,9 +3,10 @@
  * Hearing it takes seconds, so it is kept beside the segments, named by what it depends on and checked by its own hash.
  */
 import { createHash } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { Progress } from '../protocol/types'
+import { writeWhole } from '../store/whole-file'
 import type { LoadedModel } from './memory'
 import { headsOf, profileKey } from './profile'
 import { ProgressMeter } from './progress'
@@ -32,7 +33,8 @@ export async function bankOf(loaded: LoadedModel, options: BankOptions): Promise
   if (kept?.tokens.length === loaded.profile.bank.length) return kept
   const meter = new ProgressMeter('load', 'units', options.progress)
   const bank = await hearBank(loaded, options.signal, (heard) => meter.report(heard, loaded.profile.bank.length))
-  if (file !== null) await keep(file, bank)
+  // A full disk is told when the first segment meets it.
+  if (file !== null) await writeWhole(file, pack(bank)).catch(() => undefined)
   return bank
 }
 
@@ -82,15 +84,4 @@ export function unpack(bytes: Buffer): Bank | undefined {
   const numbers = body.buffer.slice(body.byteOffset, body.byteOffset + body.length)
   const questions = new Uint32Array(numbers, 0, 1)[0] ?? 0
   return { tokens: new Uint32Array(numbers, 4, questions), queries: new Float32Array(numbers, 4 + 4 * questions) }
-}
-
-async function keep(file: string, bank: Bank): Promise<void> {
-  const aside = `${file}.${process.pid}.tmp`
-  try {
-    await writeFile(aside, pack(bank), { mode: 0o600 })
-    await rename(aside, file)
-  } catch {
-    // A full disk is told when the first segment meets it.
-    await rm(aside, { force: true }).catch(() => undefined)
-  }
 }

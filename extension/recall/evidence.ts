@@ -20,7 +20,7 @@ const fileUnits = 3
  * for what it tests. `fileOf` is the number of each unit's file.
  */
 export function withEvidence(scores: Float32Array, plain: Float32Array, uses: Uses, fileOf: Uint32Array): Float32Array {
-  const used = Float32Array.from(standardise(Float32Array.from(scores)))
+  const used = standardise(Float32Array.from(scores))
   const found = standardise(Float32Array.from(plain))
   const best = new Float32Array(scores.length)
   uses.from.forEach((from, i) => {

@@ -18,13 +18,8 @@ const leastLikeness = 0.2
 /** Of each number of a vector of length 1; larger ones are cut. */
 const scale = 254
 
-interface Placed {
-  readonly term: string
-  readonly vector: Int8Array
-}
-
 export class KinWords {
-  private readonly placed = new Map<string, Placed>()
+  private readonly placed = new Map<string, Int8Array>()
 
   constructor(private readonly loaded: Pick<LoadedModel, 'addon' | 'model'>) {}
 
@@ -33,13 +28,14 @@ export class KinWords {
     const asked = [...new Set(terms)].filter(isWord)
     await this.place([...asked, ...lexical.vocabulary()])
     const found = new Map<string, Kin[]>(asked.map((term) => [term, []]))
-    const known = [...lexical.vocabulary()].flatMap((term) => this.placed.get(term) ?? [])
-    for (const term of asked) {
+    for (const [term, near] of found) {
       const own = this.placed.get(term)
       if (own === undefined) continue
-      const near = known
-        .map((other): Kin => ({ term: other.term, likeness: likeness(own.vector, other.vector) }))
-        .filter((kin) => kin.likeness >= leastLikeness && kin.term !== term)
+      for (const other of lexical.vocabulary()) {
+        const vector = other === term ? undefined : this.placed.get(other)
+        const like = vector === undefined ? 0 : likeness(own, vector)
+        if (like >= leastLikeness) near.push({ term: other, likeness: like })
+      }
       found.set(term, near.sort((a, b) => b.likeness - a.likeness).slice(0, mostKin))
     }
     return found
@@ -61,7 +57,7 @@ export class KinWords {
       const vector = Int8Array.from(vectors.subarray(i * size, (i + 1) * size), (value) =>
         Math.max(-127, Math.min(127, Math.round(value * scale))),
       )
-      this.placed.set(term, { term, vector })
+      this.placed.set(term, vector)
     })
   }
 }

@@ -4,6 +4,7 @@ import { setModel } from '../config'
 import { catalogue, defaultModel, listModels } from '../engine/catalogue'
 import { pullModel } from '../engine/download'
 import { LongreadError } from '../errors'
+import { inNotification } from './notification'
 import type { Sessions } from './sessions'
 
 const megabytes = (bytes: number) => vscode.l10n.t('{0} MB', Math.round(bytes / 1e6).toLocaleString())
@@ -11,29 +12,20 @@ const megabytes = (bytes: number) => vscode.l10n.t('{0} MB', Math.round(bytes / 
 export async function downloadModel(sessions: Sessions, name: string = defaultModel.name): Promise<void> {
   const model = catalogue.find((m) => m.name === name)
   if (!model) throw new LongreadError('usage', vscode.l10n.t('There is no model "{0}" to download.', name))
-  await vscode.window.withProgress(
-    {
-      location: vscode.ProgressLocation.Notification,
-      title: vscode.l10n.t('Downloading {0}', model.title),
-      cancellable: true,
-    },
-    async (progress, token) => {
-      const abort = new AbortController()
-      token.onCancellationRequested(() => abort.abort())
-      let told = 0
-      await pullModel(model, {
-        signal: abort.signal,
-        onProgress: ({ done, total }) => {
-          const percent = total > 0 ? (100 * done) / total : 0
-          progress.report({
-            increment: percent - told,
-            message: vscode.l10n.t('{0} of {1}', megabytes(done), megabytes(total)),
-          })
-          told = percent
-        },
-      })
-    },
-  )
+  await inNotification(vscode.l10n.t('Downloading {0}', model.title), async (progress, signal) => {
+    let told = 0
+    await pullModel(model, {
+      signal,
+      onProgress: ({ done, total }) => {
+        const percent = total > 0 ? (100 * done) / total : 0
+        progress.report({
+          increment: percent - told,
+          message: vscode.l10n.t('{0} of {1}', megabytes(done), megabytes(total)),
+        })
+        told = percent
+      },
+    })
+  })
   sessions.restart()
   sessions.current?.session.read()
 }

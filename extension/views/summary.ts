@@ -9,6 +9,7 @@ import { sectionIds, summaryText } from '../answer/summary/summarize'
 import { streamRequest } from '../config'
 import { LongreadError } from '../errors'
 import type { Section } from '../protocol/types'
+import { inNotification } from './notification'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 
@@ -21,20 +22,11 @@ export async function summarizeRepository(context: vscode.ExtensionContext, sess
   const uri = uriOf(folder.uri, 'SUMMARY.md').with({ scheme: 'untitled' })
   const document = await vscode.workspace.openTextDocument(await free(uri))
   await vscode.window.showTextDocument(document, { preview: false })
-  await vscode.window.withProgress(
-    {
-      location: vscode.ProgressLocation.Notification,
-      title: vscode.l10n.t('Summarising {0}', folder.name),
-      cancellable: true,
-    },
-    async (progress, token) => {
-      const abort = new AbortController()
-      token.onCancellationRequested(() => abort.abort())
-      await write(current, context, abort.signal, async (sections) => {
-        progress.report({ increment: 100 / sectionIds.length, message: sections.at(-1)?.title ?? '' })
-        await replace(document, summaryText(folder.name, sections))
-      })
-    },
+  await inNotification(vscode.l10n.t('Summarising {0}', folder.name), (progress, signal) =>
+    write(current, context, signal, async (sections) => {
+      progress.report({ increment: 100 / sectionIds.length, message: sections.at(-1)?.title ?? '' })
+      await replace(document, summaryText(folder.name, sections))
+    }),
   )
   await vscode.commands.executeCommand('markdown.showPreviewToSide', document.uri).then(undefined, () => undefined)
 }

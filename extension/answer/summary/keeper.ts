@@ -2,10 +2,11 @@
  * A summary that survives being broken off: each section is kept on disk when it is made, under the name of what was summarised,
  * and a second run makes only those that are missing.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { HeldFile, Section, SectionId } from '../../protocol/types'
+import { writeWhole } from '../../store/whole-file'
 import { sectionIds } from './summarize'
 
 export interface SummaryRun {
@@ -31,7 +32,7 @@ export async function runSummary({ outline, model, folder, make, onSections }: S
     sections.push(known.find((section) => section.id === id) ?? (await make(id)))
     onSections(sections)
     // Without a disk to write to a summary is as good, only not resumable.
-    if (file !== undefined) await keep(file, sections).catch(() => undefined)
+    if (file !== undefined) await writeWhole(file, JSON.stringify(sections)).catch(() => undefined)
   }
   return sections
 }
@@ -46,11 +47,4 @@ async function kept(file: string): Promise<readonly Section[]> {
   } catch {
     return []
   }
-}
-
-async function keep(file: string, sections: readonly Section[]): Promise<void> {
-  const aside = `${file}.${randomUUID()}`
-  await mkdir(path.dirname(file), { recursive: true })
-  await writeFile(aside, JSON.stringify(sections))
-  await rename(aside, file)
 }

@@ -3,9 +3,10 @@
  * What cannot be read any more counts as gone.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { Conversation, ConversationSummary, Turn } from '../../protocol/chat'
+import { writeWhole } from '../../store/whole-file'
 
 /** Conversations that are kept; of more, the oldest go. */
 const mostKept = 200
@@ -25,11 +26,7 @@ export class History {
     const { folder } = this
     if (folder === undefined || conversation.turns.length === 0) return Promise.resolve()
     return this.inTurn(async () => {
-      await mkdir(folder, { recursive: true })
-      const file = this.file(folder, conversation.id)
-      const aside = `${file}.${randomUUID()}`
-      await writeFile(aside, JSON.stringify(conversation))
-      await rename(aside, file)
+      await writeWhole(this.file(folder, conversation.id), JSON.stringify(conversation))
       const others = await this.all()
       for (const { id } of others.slice(mostKept)) await rm(this.file(folder, id), { force: true })
     })
