@@ -10,6 +10,7 @@ import { ProgressMeter } from '../recall/progress'
 import { recall, textsOf } from '../recall/recall'
 import { fits } from './fit'
 import { citations, type WatchedToken } from './citations'
+import { meantBy, withRoom } from './conversation'
 import { OneLine } from './one-line'
 import { buildPrompt } from './prompt'
 import { readingList } from './reading-list'
@@ -35,13 +36,18 @@ export const nothingFits =
 
 export async function answer(
   memory: Memory,
-  request: Pick<AskRequest, 'question' | 'sampling' | 'readingTokens' | 'signals' | 'rerank' | 'rarity' | 'within'>,
+  request: Pick<
+    AskRequest,
+    'question' | 'before' | 'sampling' | 'readingTokens' | 'signals' | 'rerank' | 'rerankSeconds' | 'rarity' | 'within'
+  >,
   tools: AnswerTools,
 ): Promise<Omit<AskResult, 'timings'> & { timings: Omit<AskResult['timings'], 'stream' | 'total'> }> {
   const { addon, model, profile } = memory.loaded
-  const { question } = request
+  const { question, before = [] } = request
+  const meant = meantBy(question, before)
+  const told = meant === question ? {} : { meant }
   const started = performance.now()
-  const found = await recall(memory, question, { ...request, top: 24 }, tools)
+  const found = await recall(memory, meant, { ...request, top: 24 }, tools)
   const recalled = performance.now()
   const timings = (firstToken: number) => ({
     recall: recalled - started,
@@ -49,11 +55,12 @@ export async function answer(
     answer: performance.now() - firstToken,
   })
   // Who points at code wants an answer about it, whatever its words are.
-  const fit = request.within ? found.units.length > 0 : fits(memory.lexical, question, found.units)
+  const fit = request.within ? found.units.length > 0 : fits(memory.lexical, meant, found.units)
   if (!fit) {
     tools.text(nothingFits)
     return {
       answer: nothingFits,
+      ...told,
       citations: [],
       reading: [],
       recalled: found.units,
@@ -63,13 +70,16 @@ export async function answer(
   }
 
   const texts = await textsOf(memory, found.units)
-  const budget = Math.min(request.readingTokens, model.info().trainedContext - request.sampling.maxTokens - 512)
+  const room = model.info().trainedContext - request.sampling.maxTokens - 512
+  const budget = Math.min(request.readingTokens, room)
   const reading = readingList(
     model,
     found.units.map((unit, i) => ({ unit, text: texts[i] ?? '' })),
     { budget, closeness, least: leastUnits, most: mostUnits },
   )
-  const prompt = buildPrompt(model, question, reading)
+  // Never more of what was said than of code.
+  const said = withRoom(model, before, Math.min(room - budget, budget))
+  const prompt = buildPrompt(model, question, reading, said)
   const watchHeads = profile.heads.length > 0 ? headsOf(profile) : middleHeads(model.info())
   const watched: WatchedToken[] = []
   const decoder = new TextDecoder()
@@ -111,6 +121,7 @@ export async function answer(
   const trimmed = text.trimEnd()
   return {
     answer: trimmed,
+    ...told,
     citations: citations(trimmed, watched, reading, watchHeads.length),
     reading: reading.map(({ unit }): RecalledUnit => unit),
     recalled: found.units,

@@ -1,12 +1,14 @@
 /**
- * The prompt of an answer: the code of the reading list under its paths, then the question, in the model's own chat template; for
- * a base model, which has none, as a text whose next line is the answer.
+ * The prompt of an answer: what was said before, the code of the reading list under its paths, then the question, in the model's own
+ * chat template; for a base model, which has none, as a text whose next line is the answer.
  * Code and question are data: whatever looks like a control token in them is tokenised as ordinary text.
  */
 import type { NativeModel } from '../engine/addon'
+import type { EarlierTurn } from '../protocol/types'
 import { fileHeader } from '../recall/episode'
-import { TokenList } from '../recall/token-list'
+import type { TokenList } from '../recall/token-list'
 import type { ReadingItem } from './reading-list'
+import { filled, templateTokens, type TemplateMessage } from './template'
 
 export interface Prompt {
   readonly tokens: Int32Array
@@ -19,32 +21,43 @@ export interface Prompt {
 const system =
   'You answer questions about a code repository. Use only the code given. Answer in one to three short sentences; give exact names and values as they stand in the code.'
 
-/** Stands in the template where the content goes, so that content can be tokenised apart from the template. */
-const placeholder = '\u0001CONTENT\u0001'
+const asked = (question: string): string => `Question: ${question}`
 
-export function buildPrompt(model: NativeModel, question: string, reading: readonly ReadingItem[]): Prompt {
-  const { beginToken, chats } = model.info()
-  const template = chats
-    ? model.chat([
-        { role: 'system', content: system },
-        { role: 'user', content: placeholder },
-      ])
-    : `${placeholder}\nAnswer:`
-  const [before = '', after = ''] = template.split(placeholder)
-  const tokens = new TokenList()
-  const push = (text: string, special: boolean) => tokens.push(model.tokenize(text, special))
-  // A template that writes its own begin token is not given a second one.
-  if (beginToken >= 0 && model.tokenize(before, true)[0] !== beginToken) tokens.push(Int32Array.of(beginToken))
-  push(before, true)
+/** @param before the part of the conversation that has room (conversation.ts), oldest first */
+export function buildPrompt(
+  model: NativeModel,
+  question: string,
+  reading: readonly ReadingItem[],
+  before: readonly EarlierTurn[] = [],
+): Prompt {
+  const { chats } = model.info()
   const spans = new Uint32Array(reading.length * 2)
-  reading.forEach(({ unit, text }, i) => {
-    push(fileHeader(unit.file), false)
-    spans[i * 2] = tokens.length
-    push(text, false)
-    spans[i * 2 + 1] = tokens.length
-    push('\n', false)
-  })
-  push(`Question: ${question}`, false)
-  push(after, true)
-  return { tokens: tokens.whole(), spans, oneLine: !chats }
+  const content = (tokens: TokenList) => {
+    const push = (text: string) => tokens.push(model.tokenize(text, false))
+    reading.forEach(({ unit, text }, i) => {
+      push(fileHeader(unit.file))
+      spans[i * 2] = tokens.length
+      push(text)
+      spans[i * 2 + 1] = tokens.length
+      push('\n')
+    })
+    push(asked(question))
+  }
+  if (!chats) {
+    const said = before.flatMap((turn) => [{ content: asked(turn.question) }, { content: turn.answer }])
+    const template = before.map((_, i) => `${mark(2 * i)}\nAnswer: ${mark(2 * i + 1)}\n\n`).join('')
+    const tokens = filled(model, `${template}${mark(said.length)}\nAnswer:`, [...said, { content }])
+    return { tokens: tokens.whole(), spans, oneLine: true }
+  }
+  const messages: TemplateMessage[] = [
+    { role: 'system', content: system },
+    ...before.flatMap((turn): TemplateMessage[] => [
+      { role: 'user', content: asked(turn.question) },
+      { role: 'assistant', content: turn.answer },
+    ]),
+    { role: 'user', content },
+  ]
+  return { tokens: templateTokens(model, messages).whole(), spans, oneLine: false }
 }
+
+const mark = (i: number): string => `\u0001${i}\u0001`

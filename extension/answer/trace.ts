@@ -14,6 +14,7 @@ export function traceText({ question, result, answer, state, asked }: Turn): str
   ]
   if (result) {
     const { recallMs, firstTokenMs, totalMs } = result
+    if (result.meant !== undefined) lines.splice(1, 0, `meant     ${oneLine(result.meant)}`)
     lines.push('[times]')
     lines.push(`${ms(recallMs)}  recall: every key scored, the best units read again`)
     lines.push(`${ms(firstTokenMs)}  prefill: the reading list read, first word`)

@@ -17,6 +17,7 @@ export function turnResult(
   fill: Fill,
 ): TurnResult {
   return {
+    ...(result.meant === undefined ? {} : { meant: result.meant }),
     citations: placed(result),
     found: found(result, texts),
     followUps: result.found ? followUps(result.reading, question, fill) : [],

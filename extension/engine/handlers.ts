@@ -7,6 +7,7 @@ import { realpath } from 'node:fs/promises'
 import * as os from 'node:os'
 import { answer } from '../answer/answer'
 import { chat } from '../answer/chat'
+import { meantBy } from '../answer/conversation'
 import { summarySection } from '../answer/summary/from-memory'
 import { asLongreadError, LongreadError, noFolder } from '../errors'
 import type {
@@ -50,8 +51,9 @@ export function createHandlers({ log }: HandlersContext): EngineHandlers {
         const memory = await engine.ready(request, request.questions, tools)
         const results: RecallResult[] = []
         for (const question of request.questions) {
-          const found = await engine.repairing(memory, request, tools, () => recall(memory, question, request, tools))
-          results.push({ ...found, ...missingOf(memory) })
+          const meant = meantBy(question, request.before ?? [])
+          const found = await engine.repairing(memory, request, tools, () => recall(memory, meant, request, tools))
+          results.push({ ...found, question, ...missingOf(memory) })
         }
         return results
       }),

@@ -25,6 +25,7 @@ export interface ChatStrings {
   readonly stopped: string
   readonly working: string
   readonly why: string
+  readonly meant: string
   readonly whySummary: string
   readonly highlight: string
   readonly read: string

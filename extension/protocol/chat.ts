@@ -43,6 +43,8 @@ export interface FoundUnit extends UnitReference {
 }
 
 export interface TurnResult {
+  /** What was looked for, where the question alone only pointed back. */
+  readonly meant?: string
   readonly citations: readonly PlacedCitation[]
   /** Best first. */
   readonly found: readonly FoundUnit[]

@@ -135,6 +135,8 @@ export interface RecallOptions {
   readonly top: number
   readonly signals: Signals
   readonly rerank: boolean
+  /** Seconds that reading again may take at most; the best units are read first. Default: as long as the command may take. */
+  readonly rerankSeconds?: number
   /** Question words weighted by their rarity in this repository. */
   readonly rarity: boolean
   /** Answers at once from what is held; what is not held yet is told (`missing`). Otherwise all is read before. */
@@ -148,8 +150,19 @@ export interface Place {
   readonly endLine?: number
 }
 
+/** A question that was asked before in the same conversation, and what came of it. */
+export interface EarlierTurn {
+  readonly question: string
+  /** Empty where there is none. */
+  readonly answer: string
+  /** Symbols that were read for it, best first. */
+  readonly names: readonly string[]
+}
+
 /** What a question may ask beside itself. */
 export interface QuestionOptions {
+  /** The conversation so far, oldest first: a question that only points back is looked for with what it points to. */
+  readonly before?: readonly EarlierTurn[]
   /** Only units that lie here, when given. */
   readonly within?: readonly Place[]
   /** Look through what is held and read nothing first, unless nothing is held yet. */
@@ -248,6 +261,8 @@ export interface SentenceCitation extends Citation {
 
 export interface AskResult {
   readonly answer: string
+  /** What was looked for, where the question alone only pointed back. */
+  readonly meant?: string
   readonly citations: readonly SentenceCitation[]
   /** What the model read, in the order of files and lines. */
   readonly reading: readonly RecalledUnit[]

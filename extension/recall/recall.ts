@@ -80,7 +80,7 @@ export async function recall(
     asked(units[index]),
   )
   ranking.sort((a, b) => b.score - a.score)
-  if (options.rerank) await rerank(memory, question, units, ranking, tools)
+  if (options.rerank) await rerank(memory, question, units, ranking, options.rerankSeconds ?? rerankSeconds, tools)
 
   const first = ranking.slice(0, options.top)
   const reasons = explain(first.slice(0, explained).map(({ index }) => index))
@@ -113,6 +113,7 @@ async function rerank(
   question: string,
   units: readonly UnitReference[],
   ranking: Candidate[],
+  seconds: number,
   tools: RecallTools,
 ): Promise<void> {
   const best = ranking.slice(0, rerankUnits)
@@ -125,7 +126,7 @@ async function rerank(
     memory.loaded,
     question,
     best.map(({ index }, i) => ({ unit: units[index] as UnitReference, text: texts[i] ?? '' })),
-    { seconds: rerankSeconds, signal: tools.signal, progress: (done) => meter.report(done, best.length) },
+    { seconds, signal: tools.signal, progress: (done) => meter.report(done, best.length) },
   )
   const read = best.filter((_, i) => !Number.isNaN(found[i]))
   const again = standardise(Float32Array.from(read, (_, i) => found[i] ?? 0))

@@ -3,11 +3,13 @@
  * question is where it looks.
  */
 import * as vscode from 'vscode'
+import { promptly } from '../answer/asking'
+import { earlier } from '../answer/conversation'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents, commands } from '../contributions'
 import { asLongreadError } from '../errors'
-import type { Place, RecalledUnit } from '../protocol/types'
+import type { EarlierTurn, Place, RecalledUnit } from '../protocol/types'
 import { messageOf } from './failure'
 import { harmless } from './harmless'
 import { uriOf } from './places'
@@ -18,11 +20,13 @@ const mostFound = 10
 
 interface ResultMetadata {
   readonly followUps: readonly string[]
+  /** Symbols that were read or found. */
+  readonly names: readonly string[]
 }
 
 export function registerParticipant(sessions: Sessions, context: vscode.ExtensionContext): vscode.Disposable {
-  const participant = vscode.chat.createChatParticipant(agents.participant, (request, _history, stream, token) =>
-    respond(sessions, context, request, stream, token),
+  const participant = vscode.chat.createChatParticipant(agents.participant, (request, { history }, stream, token) =>
+    respond(sessions, context, { ...request, history }, stream, token),
   )
   participant.iconPath = new vscode.ThemeIcon('book')
   participant.followupProvider = {
@@ -35,7 +39,7 @@ export function registerParticipant(sessions: Sessions, context: vscode.Extensio
 async function respond(
   sessions: Sessions,
   context: vscode.ExtensionContext,
-  request: vscode.ChatRequest,
+  request: Pick<vscode.ChatRequest, 'command' | 'prompt' | 'references'> & Pick<vscode.ChatContext, 'history'>,
   stream: vscode.ChatResponseStream,
   token: vscode.CancellationToken,
 ): Promise<vscode.ChatResult> {
@@ -62,7 +66,7 @@ async function respond(
       told = text
     },
   }
-  const scope = within.length > 0 ? { within } : {}
+  const scope = { before: earlierIn(request.history), ...(within.length > 0 ? { within } : {}) }
   try {
     if (request.command === 'summarize') return await summarize(current, context, stream, abort.signal)
     if (request.command === 'find') return await find(current, question, scope, stream, options)
@@ -75,9 +79,24 @@ async function respond(
   }
 }
 
+/** What was asked of this participant before, with what it said. */
+function earlierIn(history: vscode.ChatContext['history']): EarlierTurn[] {
+  return history.flatMap((asked, i): EarlierTurn[] => {
+    const said = history[i + 1]
+    if (!(asked instanceof vscode.ChatRequestTurn) || asked.participant !== agents.participant) return []
+    if (!(said instanceof vscode.ChatResponseTurn) || asked.command === 'summarize') return []
+    const { names = [] } = (said.result.metadata as Partial<ResultMetadata> | undefined) ?? {}
+    const text = said.response.flatMap((part) =>
+      part instanceof vscode.ChatResponseMarkdownPart ? [part.value.value] : [],
+    )
+    // A list of places is no answer to a model.
+    return [{ question: asked.prompt, answer: asked.command === 'find' ? '' : text.join('').trim(), names }]
+  })
+}
+
 const failed = (message: string): vscode.ChatResult => ({ errorDetails: { message } })
 
-type Scope = { readonly within?: readonly Place[] }
+type Scope = { readonly before: readonly EarlierTurn[]; readonly within?: readonly Place[] }
 type Options = Parameters<FolderSession['session']['ask']>[1]
 
 async function find(
@@ -87,7 +106,7 @@ async function find(
   stream: vscode.ChatResponseStream,
   options: Options,
 ): Promise<vscode.ChatResult> {
-  const what = { questions: [question], top: mostFound, signals: 'all', rerank: true, rarity: true, ...scope } as const
+  const what = { ...promptly, questions: [question], top: mostFound, ...scope }
   const [result] = await session.recall(what, options)
   // Below the mean of all units nothing was found, only ranked.
   const units = (result?.units ?? []).filter(({ score }, rank) => rank === 0 || score > 0)
@@ -97,7 +116,7 @@ async function find(
     stream.anchor(locationOf(folder, unit))
     stream.markdown(plainText(` ${unit.symbol} (${unit.score.toFixed(1)})`))
   }
-  return { metadata: { followUps: [] } satisfies ResultMetadata }
+  return { metadata: { followUps: [], names: earlier('', '', units).names } satisfies ResultMetadata }
 }
 
 async function summarize(
@@ -124,15 +143,15 @@ async function answer(
   stream: vscode.ChatResponseStream,
   options: Options,
 ): Promise<vscode.ChatResult> {
-  const what = {
-    question, top: 24, signals: 'all', rerank: true, rarity: true, ...answerSettings(folder.uri), ...scope,
-  } as const // prettier-ignore
-  const result = await session.ask(what, {
-    ...options,
-    onText: (text) => stream.markdown(harmless(text)),
-    onRestart: () =>
-      stream.markdown(`\n\n*${vscode.l10n.t('The engine was started again; the answer begins anew.')}*\n\n`),
-  })
+  const result = await session.ask(
+    { ...promptly, question, ...answerSettings(folder.uri), ...scope },
+    {
+      ...options,
+      onText: (text) => stream.markdown(harmless(text)),
+      onRestart: () =>
+        stream.markdown(`\n\n*${vscode.l10n.t('The engine was started again; the answer begins anew.')}*\n\n`),
+    },
+  )
   const { citations, followUps } = turnResult(result, question, false, new Map(), vscode.l10n.t)
   for (const unit of result.reading) stream.reference(locationOf(folder, unit))
   const seen = new Set<string>()
@@ -143,7 +162,8 @@ async function answer(
     seen.add(label)
     stream.anchor(locationOf(folder, { file, startLine, endLine }), symbol === '' ? label : symbol)
   }
-  return { metadata: { followUps } satisfies ResultMetadata }
+  const { names } = earlier(question, result.answer, result.reading)
+  return { metadata: { followUps, names } satisfies ResultMetadata }
 }
 
 const plainText = (text: string): string => text.replace(/[\\`*_{}[\]()#+!<>|]/g, '\\$&')

@@ -3,12 +3,14 @@
  * follow-up questions in the thread, and the way to the panel.
  */
 import * as vscode from 'vscode'
+import { promptly } from '../answer/asking'
+import { earlier } from '../answer/conversation'
 import { nameOf, ownQuestion, presetQuestion, type InlineQuestion, type Preset, type Subject } from '../answer/inline'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents } from '../contributions'
 import { asLongreadError } from '../errors'
-import type { HeldFile } from '../protocol/types'
+import type { EarlierTurn, HeldFile } from '../protocol/types'
 import type { Chat } from './chat/panel'
 import { doing } from './chat/session-view'
 import { harmless } from './harmless'
@@ -40,6 +42,8 @@ class InlineComment implements vscode.Comment {
 interface Asked {
   readonly subject: Subject
   readonly abort: AbortController
+  /** The thread so far. */
+  before: readonly EarlierTurn[]
   lastQuestion: string
 }
 
@@ -123,7 +127,12 @@ export class InlineQuestions implements vscode.Disposable {
     thread.canReply = true
     thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded
     if (!known)
-      this.threads.set(thread, { subject: subjectOf(uri, range), abort: new AbortController(), lastQuestion: '' })
+      this.threads.set(thread, {
+        subject: subjectOf(uri, range),
+        abort: new AbortController(),
+        before: [],
+        lastQuestion: '',
+      })
     return thread
   }
 
@@ -137,7 +146,7 @@ export class InlineQuestions implements vscode.Disposable {
     const subject = before?.subject ?? subjectOf(thread.uri, thread.range ?? new vscode.Range(0, 0, 0, 0))
     before?.abort.abort()
     const abort = new AbortController()
-    const asked: Asked = { subject, abort, lastQuestion: '' }
+    const asked: Asked = { subject, abort, before: before?.before ?? [], lastQuestion: '' }
     this.threads.set(thread, asked)
     this.sessions.used()
     const outline = await session.outline().catch(() => [])
@@ -156,9 +165,12 @@ export class InlineQuestions implements vscode.Disposable {
     }
     try {
       const what = {
-        question, top: 24, signals: 'all', rerank: true, rarity: true, ...answerSettings(folder.uri),
+        ...promptly,
+        question,
+        before: asked.before,
+        ...answerSettings(folder.uri),
         ...(within ? { within } : {}),
-      } as const // prettier-ignore
+      }
       const result = await session.ask(what, {
         signal: abort.signal,
         onProgress: (progress) => {
@@ -171,6 +183,7 @@ export class InlineQuestions implements vscode.Disposable {
         },
         onRestart: () => (text = ''),
       })
+      asked.before = [...asked.before, earlier(question, result.answer, result.reading)]
       const { citations } = turnResult(result, question, false, new Map(), t)
       const links = new Set(citations.map(({ file, startLine, endLine }) => link(folder.uri, file, startLine, endLine)))
       draw([harmless(result.answer), [...links].join(' · ')].filter(Boolean).join('\n\n'), true)

@@ -1,6 +1,7 @@
 /** The language model tool `longread_recall`: finds code for other agents of VS Code, which read and answer themselves. */
 import * as vscode from 'vscode'
 import { foundAsText, linesOf } from '../answer/as-text'
+import { promptly } from '../answer/asking'
 import { agents } from '../contributions'
 import { LongreadError } from '../errors'
 import { uriOf } from './places'
@@ -28,7 +29,7 @@ export const registerRecallTool = (sessions: Sessions): vscode.Disposable =>
       const abort = new AbortController()
       const cancelling = token.onCancellationRequested(() => abort.abort())
       try {
-        const what = { questions: [question], top, signals: 'all', rerank: true, rarity: true } as const
+        const what = { ...promptly, questions: [question], top }
         const [result] = await session.recall(what, { signal: abort.signal })
         const found = await Promise.all(
           (result?.units ?? []).map(async (unit) => ({

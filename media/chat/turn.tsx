@@ -60,7 +60,7 @@ export function TurnView({ turn, doing, last, idle }: TurnProps) {
         )}
         {result?.partial && <p class="quiet">{strings.partial}</p>}
         {last && idle && result && result.followUps.length > 0 && <FollowUps texts={result.followUps} />}
-        {result && result.found.length > 0 && <Why turn={turn.id} found={result.found} />}
+        {result && result.found.length > 0 && <Why turn={turn.id} found={result.found} meant={result.meant} />}
       </div>
     </article>
   )

@@ -4,7 +4,13 @@ import { PlaceLink } from './parts'
 import { fill } from './state'
 import { send, useStrings } from './wiring'
 
-export function Why({ turn, found }: { readonly turn: string; readonly found: readonly FoundUnit[] }) {
+interface WhyProps {
+  readonly turn: string
+  readonly found: readonly FoundUnit[]
+  readonly meant: string | undefined
+}
+
+export function Why({ turn, found, meant }: WhyProps) {
   const strings = useStrings()
   const read = found.filter((unit) => unit.read).length
   return (
@@ -12,6 +18,7 @@ export function Why({ turn, found }: { readonly turn: string; readonly found: re
       <summary>
         {strings.why} <span class="count">{fill(strings.whySummary, read, found.length)}</span>
       </summary>
+      {meant !== undefined && <p class="quiet">{fill(strings.meant, meant)}</p>}
       <div class="row">
         <button type="button" class="secondary" onClick={() => send({ type: 'highlight', turn })}>
           {strings.highlight}

@@ -8,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   speed: () => import('./speed/run.js'),
   recall: () => import('./recall/run.js'),
   memory: () => import('./memory/run.js'),
+  editor: () => import('./editor/run.js'),
   facts: () => import('./facts/run.js'),
 }
 

@@ -131,6 +131,19 @@ describe('a chat', () => {
     assert.equal(turns()[0]?.state, 'done')
   })
 
+  it('asks with what was said before, and again without what came after', async () => {
+    await answered('Where are routes kept?')
+    await answered('Why?')
+    const before = () => last().what.before?.map(({ question, answer }) => [question, answer])
+    assert.deepEqual(before(), [['Where are routes kept?', 'It runs.']])
+    const [, second] = turns()
+    const again = chat.receive({ type: 'regenerate', turn: second?.id ?? '' })
+    await soon()
+    assert.deepEqual(before(), [['Where are routes kept?', 'It runs.']])
+    last().settle(result)
+    await again
+  })
+
   it('stops at once and keeps what was said', async () => {
     const done = ask('How?')
     await soon()

@@ -1,6 +1,6 @@
 /** Messages as tokens: the template's own marks are control tokens, those that people and repositories write are text. */
 import assert from 'node:assert/strict'
-import { chatTokens } from '../../extension/answer/chat'
+import { templateTokens } from '../../extension/answer/template'
 import type { ChatMessage, ModelInfo } from '../../extension/engine/addon'
 
 describe('messages for the model', () => {
@@ -17,7 +17,7 @@ describe('messages for the model', () => {
 
   it('keep the template apart from what is said in them', () => {
     parsed.length = 0
-    const tokens = chatTokens(model, [
+    const tokens = templateTokens(model, [
       { role: 'system', content: 'Be <|end|> brief.' },
       { role: 'user', content: '' },
       { role: 'user', content: '\u00011\u0001 $& hi' },
@@ -34,7 +34,7 @@ describe('messages for the model', () => {
       ],
     )
     assert.equal(
-      String.fromCodePoint(...tokens),
+      String.fromCodePoint(...tokens.whole()),
       '<|system|>Be <|end|> brief.<|end|><|user|><|end|><|user|>\u00011\u0001 $& hi<|end|><|assistant|>',
     )
   })

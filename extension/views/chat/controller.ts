@@ -3,6 +3,8 @@
  * VS Code; what happens in the editor is its host's to do (host.ts).
  */
 import { randomInt, randomUUID } from 'node:crypto'
+import { promptly } from '../../answer/asking'
+import { earlierTurns } from '../../answer/conversation'
 import { exportMarkdown } from '../../answer/export'
 import { complete, mentionsIn, point } from '../../answer/mentions'
 import { turnResult } from '../../answer/turn-result'
@@ -197,7 +199,10 @@ export class ChatController {
     const { host } = this
     const { id } = turn
     const { sampling, readingTokens } = host.settings(folder.uri)
-    const { question, within } = point(turn.question, turn.mentions, (name) => host.t('Explain {0}.', name))
+    const pointed = (one: Turn) => point(one.question, one.mentions, (name) => host.t('Explain {0}.', name))
+    const words = (one: Turn) => pointed(one).question
+    const { question, within } = pointed(turn)
+    const turns = this.conversation.turns.slice(0, -1)
     const state = folder.session.state
     const partial = (state.kind === 'reading' || state.kind === 'paused') && state.held === undefined
     let answer = ''
@@ -205,11 +210,9 @@ export class ChatController {
     try {
       const result = await folder.session.ask(
         {
+          ...promptly,
           question,
-          top: 24,
-          signals: 'all',
-          rerank: true,
-          rarity: true,
+          before: earlierTurns(turns, words),
           readingTokens,
           sampling: { ...sampling, ...again },
           ...(within ? { within } : {}),

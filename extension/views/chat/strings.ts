@@ -26,6 +26,7 @@ export const chatStrings = (t: Translate): ChatStrings => ({
   stopped: t('Stopped.'),
   working: t('Working…'),
   why: t('Why these places'),
+  meant: t('Looked for: {0}'),
   whySummary: t('{0} read, {1} found'),
   highlight: t('Highlight in the editor'),
   read: t('read'),

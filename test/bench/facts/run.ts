@@ -8,15 +8,15 @@
  * --first: plants all, asks only for the first N. --reading-tokens: another budget than the command's, to try it out.
  * --from: parts of the corpus that make up the repository. What was read is kept, so that a second run only asks.
  */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { parseArgs } from 'node:util'
 import { EngineClient } from '../../../extension/engine/client'
 import type { AskRequest, AskResult, Citation, RecalledUnit } from '../../../extension/protocol/types'
-import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { cacheFolder } from '../corpus/repositories'
 import { defaultAsk } from './asking'
+import { assemble } from './assemble'
 import { mostFacts, plant, type Fact } from './plant'
 
 const target = '34 of 40'
@@ -55,17 +55,6 @@ async function askFor(client: EngineClient, request: AskRequest, fact: Fact): Pr
   const numbers = [...answer.replace(/(?<=\d)[,_](?=\d{3}\b)/g, '').matchAll(/\d+/g)]
   const exact = numbers.some(([number]) => number === fact.value)
   return { fact, answer, exact, read, cited: citations.some((place) => holds(place, fact)), rank, timings }
-}
-
-/** Copies parts of the corpus (`requests/src`) into one folder. */
-async function assemble(parts: readonly string[], root: string): Promise<void> {
-  for (const part of parts) {
-    const [name = '', ...inside] = part.split('/')
-    const [repository] = chooseRepositories([name])
-    if (repository === undefined) throw new Error(`The corpus has no "${name}".`)
-    const { folder } = await fetchRepository(repository)
-    await cp(path.join(folder, ...inside), path.join(root, name, ...inside), { recursive: true })
-  }
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
