@@ -21,11 +21,13 @@ export const engineOptions = (model: string): EngineOptions => ({
   threads: wholeNumber(setting('reading.threads'), 0, 256),
 })
 
+/** The name or path of the model that the settings name; undefined: the one that was chosen elsewhere, or the default. */
+export const modelInUse = (): string | undefined => setting('model').trim() || undefined
+
 /** What the engine is asked to hold. Rejects with `no-model`. */
 export async function streamRequest(folder: vscode.Uri): Promise<StreamRequest> {
-  const model = setting('model').trim()
   const memory = setting('memory.folder').trim()
-  const { path: file } = await resolveModel(model === '' ? undefined : model)
+  const { path: file } = await resolveModel(modelInUse())
   return {
     ...engineOptions(file),
     root: folder.fsPath,

@@ -21,14 +21,23 @@ export type ErrorCode =
   | 'no-segment'
   | 'bad-segment'
 
+export interface LongreadErrorOptions extends ErrorOptions {
+  /** What to do about it at a terminal: commands and options that other places do not have. Ends the message. */
+  readonly terminal?: string | undefined
+}
+
 export class LongreadError extends Error {
+  readonly terminal: string | undefined
+
+  /** `what` is true everywhere; the message is it with what to do at a terminal. */
   constructor(
     readonly code: ErrorCode,
-    message: string,
-    options?: ErrorOptions,
+    readonly what: string,
+    options: LongreadErrorOptions = {},
   ) {
-    super(message, options)
+    super(options.terminal === undefined ? what : `${what} ${options.terminal}`, options)
     this.name = 'LongreadError'
+    this.terminal = options.terminal
   }
 }
 
@@ -38,7 +47,9 @@ export const noFolder = (folder: string) =>
   new LongreadError('no-folder', `${folder} is not a folder that can be read. Give the root of a repository.`)
 
 export const noModel = (name: string) =>
-  new LongreadError('no-model', `No model "${name}" here. Run "longread model pull", or give --model a GGUF file.`)
+  new LongreadError('no-model', `No model "${name}" here.`, {
+    terminal: 'Run "longread model pull", or give --model a GGUF file.',
+  })
 
 export const badModel = (file: string, why: string) =>
   new LongreadError('bad-model', `${file} cannot be used as a model: ${why}.`)
@@ -53,25 +64,26 @@ export const badProfile = (file: string, why: string) =>
   new LongreadError('bad-profile', `${file} cannot be used as a profile: ${why}.`)
 
 export const noProfile = () =>
-  new LongreadError(
-    'bad-profile',
-    'The model has no profile, so attention alone cannot rank. Leave --signals out, or run "longread calibrate" on folders with documented functions.',
-  )
+  new LongreadError('bad-profile', 'The model has no profile, so attention alone cannot rank.', {
+    terminal: 'Leave --signals out, or run "longread calibrate" on folders with documented functions.',
+  })
 
 export const tooFewQuestions = (found: number, needed: number) =>
   new LongreadError(
     'bad-corpus',
-    `A calibration needs ${needed} documented functions, and ${found === 0 ? 'none was' : `only ${found} ${found === 1 ? 'was' : 'were'}`} found. Give folders whose functions have docstrings or doc comments, or more --tokens.`,
+    `A calibration needs ${needed} documented functions, and ${found === 0 ? 'none was' : `only ${found} ${found === 1 ? 'was' : 'were'}`} found.`,
+    { terminal: 'Give folders whose functions have docstrings or doc comments, or more --tokens.' },
   )
 
 export const nothingFound = () =>
-  new LongreadError(
-    'bad-corpus',
-    'None of the heads that were tried finds code: no profile came of it. Try more --layers.',
-  )
+  new LongreadError('bad-corpus', 'None of the heads that were tried finds code: no profile came of it.', {
+    terminal: 'Try more --layers.',
+  })
 
 export const engineMissing = (why: string) =>
-  new LongreadError('engine-missing', `The engine could not be loaded: ${why}. Run "npm run build:native" again.`)
+  new LongreadError('engine-missing', `The engine could not be loaded: ${why}.`, {
+    terminal: 'Run "npm run build:native" again.',
+  })
 
 export const engineDied = (how: string) =>
   new LongreadError('engine-died', `The engine process ended (${how}), also when the request was repeated.`)
@@ -82,8 +94,8 @@ export const tooLong = (what: string, tokens: number, limit: number) =>
 export const diskFailure = (file: string, cause: unknown) =>
   new LongreadError(
     'disk',
-    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. Free some space, give another --memory folder, or use --no-store.`,
-    { cause },
+    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    { cause, terminal: 'Free some space, give another --memory folder, or use --no-store.' },
   )
 
 export const downloadFailed = (what: string, why: string, options?: ErrorOptions) =>
@@ -92,28 +104,32 @@ export const downloadFailed = (what: string, why: string, options?: ErrorOptions
 export const wrongChecksum = (what: string, expected: string, got: string) =>
   new LongreadError(
     'download',
-    `${what} is not the file that was asked for: its sha256 is ${got}, expected was ${expected}. What was downloaded is deleted; check the address and the checksum, then run the command again.`,
+    `${what} is not the file that was asked for: its sha256 is ${got}, expected was ${expected}. What was downloaded is deleted.`,
+    { terminal: 'Check the address and the checksum, then run the command again.' },
   )
 
 export const modelNotStored = (file: string, why: string, options?: ErrorOptions) =>
-  new LongreadError(
-    'disk',
-    `${file} could not be written: ${why}. Free some space, or set LONGREAD_CACHE to a folder with room.`,
-    options,
-  )
+  new LongreadError('disk', `${file} could not be written: ${why}.`, {
+    ...options,
+    terminal: 'Free some space, or set LONGREAD_CACHE to a folder with room.',
+  })
 
 export const choiceNotStored = (file: string, cause: unknown) =>
   new LongreadError(
     'disk',
-    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. The model in use stays as it was; give --model instead.`,
-    { cause },
+    `${file} could not be written: ${cause instanceof Error ? cause.message : String(cause)}. The model in use stays as it was.`,
+    { cause, terminal: 'Give --model instead.' },
   )
 
 export const watchFailed = (folder: string, cause: unknown) =>
   new LongreadError(
     'watch',
-    `${folder} cannot be watched: ${cause instanceof Error ? cause.message : String(cause)}. Where the system's watches are used up, raise fs.inotify.max_user_watches; "longread stream" works without.`,
-    { cause },
+    `${folder} cannot be watched: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    {
+      cause,
+      terminal:
+        'Where the system\'s watches are used up, raise fs.inotify.max_user_watches; "longread stream" works without.',
+    },
   )
 
 /** What any thrown value becomes at a boundary: itself when it is ours, else `internal` with its message. */

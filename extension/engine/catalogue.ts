@@ -130,9 +130,12 @@ export interface ListedModel extends ResolvedModel {
   readonly problem?: string
 }
 
-/** Every model of the catalogue, then every other file in the models' folder, then the one in use if it lies elsewhere. */
-export async function listModels(): Promise<ListedModel[]> {
-  const chosen = locate(await chosenModel())
+/**
+ * Every model of the catalogue, then every other file in the models' folder, then the one in use if it lies elsewhere.
+ * @param used the name or path of the one in use, where that is not the one that was chosen by `model use`
+ */
+export async function listModels(used?: string): Promise<ListedModel[]> {
+  const chosen = locate(used ?? (await chosenModel()))
   const folder = modelsFolder()
   const names = await readdir(folder).catch(() => [])
   const others = names.filter((n) => n.endsWith('.gguf') && !catalogue.some((m) => m.file === n)).sort()

@@ -18,6 +18,8 @@ export interface CallParameters<C extends EngineCall> {
 
 interface ErrorData {
   readonly code: ErrorCode
+  readonly what: string
+  readonly terminal?: string | undefined
 }
 
 export const callType = <C extends EngineCall>(name: C) =>
@@ -33,13 +35,14 @@ export const callEvents = new ProgressType<CallEvent>()
 export const logType = new NotificationType<EngineEvents['log']>('log')
 
 export function toResponseError(thrown: unknown): ResponseError<ErrorData> {
-  const { code, message } = asLongreadError(thrown)
-  return new ResponseError(ErrorCodes.InternalError, message, { code })
+  const { code, what, terminal, message } = asLongreadError(thrown)
+  return new ResponseError(ErrorCodes.InternalError, message, { code, what, terminal })
 }
 
 /** The error that the handler threw; both ends are of one version, so its code is one of ours. */
 export function fromResponseError(error: unknown): LongreadError {
   if (!(error instanceof ResponseError)) return asLongreadError(error)
   const data = error.data as Partial<ErrorData> | undefined
-  return new LongreadError(data?.code ?? 'internal', error.message, { cause: error })
+  const { code = 'internal', what = error.message, terminal } = data ?? {}
+  return new LongreadError(code, what, { cause: error, terminal })
 }

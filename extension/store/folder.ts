@@ -44,7 +44,8 @@ export class MemoryFolder {
     if (workspace !== undefined && isInside(root, workspace))
       throw new LongreadError(
         'usage',
-        `The memory cannot be kept in ${root}, which is around the folder that is read. Give --memory another folder.`,
+        `The memory cannot be kept in ${root}, which is around the folder that is read.`,
+        { terminal: 'Give --memory another folder.' },
       )
     const there: string[] = await readdir(root).catch((thrown: unknown) => {
       if (hasCode(thrown, 'ENOENT', 'EACCES')) return []
@@ -52,10 +53,9 @@ export class MemoryFolder {
     })
     const stranger = there.find((name) => !harmless.has(name))
     if (stranger !== undefined && !there.includes('CACHEDIR.TAG'))
-      throw new LongreadError(
-        'usage',
-        `${root} holds other things (${stranger}), so no memory is kept there. Give --memory an empty or a new folder.`,
-      )
+      throw new LongreadError('usage', `${root} holds other things (${stranger}), so no memory is kept there.`, {
+        terminal: 'Give --memory an empty or a new folder.',
+      })
     let problem: LongreadError | undefined
     try {
       await prepare(root, there)

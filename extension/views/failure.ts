@@ -1,7 +1,7 @@
 /** How an error is shown: its one clear message, with the button that mends it where there is one. */
 import * as vscode from 'vscode'
 import { commands, type CommandId } from '../contributions'
-import { asLongreadError, type ErrorCode } from '../errors'
+import { asLongreadError, type ErrorCode, type LongreadError } from '../errors'
 import type { Remedy } from '../protocol/chat'
 
 const remedies: Partial<Record<ErrorCode, Remedy>> = {
@@ -12,10 +12,13 @@ const remedies: Partial<Record<ErrorCode, Remedy>> = {
   'engine-missing': 'showLog',
   internal: 'showLog',
   disk: 'openSettings',
+  usage: 'openSettings',
   download: 'downloadModel',
 }
 
-export const remedyOf = (code: ErrorCode): Remedy | undefined => remedies[code]
+/** A wrong use that the settings do not cause is mended by asking otherwise. */
+export const remedyOf = ({ code, terminal }: LongreadError): Remedy | undefined =>
+  code === 'usage' && terminal === undefined ? undefined : remedies[code]
 
 const labels: Readonly<Record<Remedy, () => string>> = {
   downloadModel: () => vscode.l10n.t('Download the Model…'),
@@ -32,21 +35,28 @@ export async function mend(remedy: Remedy): Promise<void> {
   else await vscode.commands.executeCommand(commands[remedy] satisfies CommandId)
 }
 
-/**
- * Messages of the core speak to people at a terminal where a command mends the matter; here a button does.
- */
+/** What to do about it here, where a message of the core names commands and options of the terminal. */
+const advice: Partial<Record<ErrorCode, () => string>> = {
+  disk: () => vscode.l10n.t('Free some space, or choose another folder in the settings.'),
+  usage: () => vscode.l10n.t('The settings say where the memory is kept.'),
+  'engine-missing': () => vscode.l10n.t('Install the extension again.'),
+  download: () => vscode.l10n.t('Download it again.'),
+}
+
+/** An error's message without anything that only a terminal has. */
 export function messageOf(thrown: unknown): string {
-  const error = asLongreadError(thrown)
-  if (error.code === 'no-model')
+  const { code, what, terminal } = asLongreadError(thrown)
+  if (code === 'no-model')
     return vscode.l10n.t('The model that Longread reads with is not on this machine. Downloading it once takes 98 MB.')
-  return error.message
+  const here = terminal === undefined ? undefined : advice[code]?.()
+  return here === undefined ? what : `${what} ${here}`
 }
 
 /** Shows an error and offers its remedy. What a person cancelled is no error. */
 export async function showFailure(thrown: unknown): Promise<void> {
   const error = asLongreadError(thrown)
   if (error.code === 'cancelled') return
-  const remedy = remedyOf(error.code)
+  const remedy = remedyOf(error)
   const choice = await vscode.window.showErrorMessage(messageOf(error), ...(remedy ? [remedyLabel(remedy)] : []))
   if (choice !== undefined && remedy) await mend(remedy)
 }

@@ -1,6 +1,6 @@
 /** The local models in VS Code's own model picker: each that is on this machine and that Longread can run. */
 import * as vscode from 'vscode'
-import { answerSettings, engineOptions } from '../config'
+import { answerSettings, engineOptions, modelInUse, onEngineSettings } from '../config'
 import { agents } from '../contributions'
 import { listModels } from '../engine/catalogue'
 import type { ChatMessage } from '../protocol/types'
@@ -12,22 +12,28 @@ const mostTokens = 512
 const charactersOfToken = 3
 
 export function registerModelProvider(sessions: Sessions): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>()
   const provider: vscode.LanguageModelChatProvider = {
+    onDidChangeLanguageModelChatInformation: changed.event,
     async provideLanguageModelChatInformation() {
-      const models = await listModels()
-      return models
-        .filter(({ onDisk, problem }) => onDisk && problem === undefined)
-        .map(({ path, name, title }) => ({
-          id: path,
-          name: title,
-          family: name,
-          version: '1',
-          tooltip: vscode.l10n.t('Runs on this machine, by Longread'),
-          maxInputTokens: 8192 - mostTokens,
-          maxOutputTokens: mostTokens,
-          // Agent mode lists no others. It may offer tools; a small model answers without.
-          capabilities: { toolCalling: true },
-        }))
+      const models = await listModels(modelInUse())
+      return (
+        models
+          .filter(({ onDisk, problem }) => onDisk && problem === undefined)
+          // VS Code takes the first as long as nobody has chosen.
+          .sort((a, b) => Number(b.inUse) - Number(a.inUse))
+          .map(({ path, name, title }) => ({
+            id: path,
+            name: title,
+            family: name,
+            version: '1',
+            tooltip: vscode.l10n.t('Runs on this machine, by Longread'),
+            maxInputTokens: 8192 - mostTokens,
+            maxOutputTokens: mostTokens,
+            // They answer in words: tools that agents offer would never be called.
+            capabilities: { toolCalling: false },
+          }))
+      )
     },
     async provideLanguageModelChatResponse(model, messages, _options, progress, token) {
       const abort = new AbortController()
@@ -55,7 +61,11 @@ export function registerModelProvider(sessions: Sessions): vscode.Disposable {
   const registration = vscode.lm.registerLanguageModelChatProvider(agents.vendor, provider)
   // The chat view's picker knows only models that somebody has asked for.
   setImmediate(() => void vscode.lm.selectChatModels({ vendor: agents.vendor }))
-  return registration
+  return vscode.Disposable.from(
+    registration,
+    changed,
+    onEngineSettings(() => changed.fire()),
+  )
 }
 
 /** Text parts of a message; a small model knows neither tools nor pictures. */

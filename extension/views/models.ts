@@ -1,8 +1,9 @@
 /** Choosing a model and bringing the default one: the only download there is, and only when a person starts it. */
 import * as vscode from 'vscode'
-import { setModel } from '../config'
-import { catalogue, defaultModel, listModels } from '../engine/catalogue'
+import { modelInUse, setModel } from '../config'
+import { catalogue, defaultModel, listModels, type ListedModel } from '../engine/catalogue'
 import { pullModel } from '../engine/download'
+import { fitOf } from '../engine/fitting'
 import { LongreadError } from '../errors'
 import { inNotification } from './notification'
 import type { Sessions } from './sessions'
@@ -37,14 +38,28 @@ interface ModelItem extends vscode.QuickPickItem {
   readonly problem?: string | undefined
 }
 
+/** Where it is, and whether this machine has the memory that it takes. */
+function detailOf({ problem, onDisk, bytes }: ListedModel): string {
+  const { t } = vscode.l10n
+  if (problem !== undefined) return `$(error) ${problem}`
+  const { fits, needed, there } = fitOf(bytes)
+  const where = onDisk ? t('On this machine') : t('Can be downloaded')
+  const sizes = [gigabytes(needed), gigabytes(there)] as const
+  return fits
+    ? t('$(pass) {0}. Fits: takes about {1} of {2} GB of memory.', where, ...sizes)
+    : t('$(warning) {0}. Does not fit: takes about {1} of {2} GB of memory.', where, ...sizes)
+}
+
+const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(1)
+
 export async function chooseModel(sessions: Sessions): Promise<void> {
-  const models = await listModels()
+  const models = await listModels(modelInUse())
   const browse: ModelItem = { label: vscode.l10n.t('$(folder-opened) A GGUF File…') }
   const items = models.map(
     (model): ModelItem => ({
       label: `${model.inUse ? '$(check) ' : ''}${model.title}`,
       description: megabytes(model.bytes),
-      detail: model.problem ?? (model.onDisk ? vscode.l10n.t('On this machine') : vscode.l10n.t('Can be downloaded')),
+      detail: detailOf(model),
       name: model.known || model.inUse ? model.name : model.path,
       onDisk: model.onDisk,
       problem: model.problem,

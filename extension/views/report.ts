@@ -1,11 +1,12 @@
 /** What one needs to say when something is wrong: versions, machine, state and errors, never code, paths or questions. */
 import * as os from 'node:os'
 import * as vscode from 'vscode'
+import { modelInUse } from '../config'
 import { defaultModel, listModels } from '../engine/catalogue'
 import type { Sessions } from './sessions'
 
 export async function reportProblem(context: vscode.ExtensionContext, sessions: Sessions): Promise<void> {
-  const models = await listModels()
+  const models = await listModels(modelInUse())
   const used = models.find(({ inUse }) => inUse)
   const { version } = context.extension.packageJSON as { version: string }
   const state = sessions.current?.session.state

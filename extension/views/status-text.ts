@@ -56,7 +56,7 @@ export function statusText(state: SessionState | undefined, t: Translate): Statu
         severity: 'normal',
       }
     case 'failed':
-      return { text: t('$(error) Longread'), tooltip: state.error.message, severity: 'error' }
+      return { text: t('$(error) Longread'), tooltip: state.error.what, severity: 'error' }
   }
 }
 

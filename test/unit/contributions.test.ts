@@ -1,6 +1,7 @@
 /** What package.json contributes and what the code names are the same. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { agents, commands, contextKeys, section, settingNames, views } from '../../extension/contributions'
 import { packageRoot } from '../../extension/engine/addon'
@@ -29,7 +30,12 @@ interface Setting {
   readonly markdownDescription?: string
 }
 
-const { contributes, icon } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as Manifest
+const readJson = (file: string): unknown => JSON.parse(readFileSync(join(packageRoot(), file), 'utf8'))
+const manifest = readJson('package.json')
+const { contributes, icon } = manifest as Manifest
+const texts = readJson('package.nls.json') as Readonly<Record<string, string>>
+/** A text of the manifest, as people read it. */
+const shown = (text: string): string => text.replace(/^%(.+)%$/, (_, key: string) => texts[key] ?? '')
 
 describe('contributions', () => {
   it('name every command of package.json, and no other', () => {
@@ -49,7 +55,7 @@ describe('contributions', () => {
     )
     for (const [name, setting] of Object.entries(properties)) {
       assert.notEqual(setting.default, undefined, name)
-      assert.match(setting.description ?? setting.markdownDescription ?? '', /\.$/, name)
+      assert.match(shown(setting.description ?? setting.markdownDescription ?? ''), /\.$/, name)
     }
   })
 
@@ -93,3 +99,76 @@ describe('contributions', () => {
     for (const key of conditions.join(' ').match(/longread\.[\w.]+/g) ?? []) assert.ok(keys.has(key), key)
   })
 })
+
+/** Fields of the manifest that people read; what models read is English. */
+const readFields = new Set([
+  'title',
+  'displayName',
+  'description',
+  'markdownDescription',
+  'userDescription',
+  'contents',
+  'name',
+  'label',
+  'enumDescriptions',
+  'aliases',
+])
+/** Names that are the same in every language: of the product, of what is typed. */
+const names = new Set<string>(['Longread', 'repo', 'find', 'explain', 'summarize', agents.tool])
+
+/** Texts in fields that people read. */
+function textsIn(value: unknown, read: boolean): string[] {
+  if (typeof value === 'string') return read ? [value] : []
+  if (Array.isArray(value)) return value.flatMap((one) => textsIn(one, read))
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([field, one]) => {
+    // What a participant is good for is told to a model, and the tool's schema is.
+    if (field === 'disambiguation' || field === 'inputSchema') return []
+    return textsIn(one, readFields.has(field))
+  })
+}
+
+describe('texts', () => {
+  it('of the manifest all stand in package.nls.json, and no others', () => {
+    const { capabilities } = manifest as { capabilities: unknown }
+    const all = textsIn(
+      { contributes, capabilities, description: (manifest as { description: string }).description },
+      false,
+    )
+    const keys = all.flatMap((text) => /^%(.+)%$/.exec(text)?.[1] ?? [])
+    assert.deepEqual(
+      all.filter((text) => !/^%.+%$/.test(text) && !names.has(text)),
+      [],
+      'texts that are not translated',
+    )
+    assert.deepEqual([...new Set(keys)].sort(), Object.keys(texts).sort())
+  })
+
+  it('of the code all stand in the bundle that translations are made from, as they are written', () => {
+    const { gather, written, bundle } = createRequire(__filename)(join(packageRoot(), '.ci/l10n.cjs')) as L10n
+    const { texts: gathered, unclear } = gather()
+    assert.ok(gathered.length > 100)
+    assert.deepEqual(unclear, [], 'texts that cannot be gathered')
+    assert.equal(readFileSync(bundle, 'utf8'), written(gathered), 'run "node .ci/l10n.cjs"')
+    const { l10n } = manifest as { l10n: string }
+    assert.equal(join(packageRoot(), l10n, 'bundle.l10n.json'), bundle)
+  })
+
+  it('of the code are shown by VS Code only when they were translated', () => {
+    const views = join(packageRoot(), 'extension/views')
+    const shows =
+      /\b(?:show(?:Information|Warning|Error)Message|createWebviewPanel)\(\s*['"`]|(?:title|placeHolder|prompt|tooltip|label): ['"`][A-Z][\w ]* \w/g
+    const found = readdirSync(views, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .flatMap((name) =>
+        [...readFileSync(join(views, name), 'utf8').matchAll(shows)].map(([text]) => `${name}: ${text}`),
+      )
+    assert.deepEqual(found, [])
+  })
+})
+
+interface L10n {
+  readonly gather: () => { readonly texts: readonly string[]; readonly unclear: readonly string[] }
+  readonly written: (texts: readonly string[]) => string
+  readonly bundle: string
+}

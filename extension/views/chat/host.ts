@@ -43,7 +43,7 @@ export class EditorChatHost implements ChatHost {
   }
 
   failure(thrown: unknown): { readonly message: string; readonly remedy?: Remedy } {
-    const remedy = remedyOf(asLongreadError(thrown).code)
+    const remedy = remedyOf(asLongreadError(thrown))
     return { message: messageOf(thrown), ...(remedy ? { remedy } : {}) }
   }
 
