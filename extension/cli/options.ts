@@ -3,7 +3,7 @@ import * as path from 'node:path'
 import { Option, type Command } from 'commander'
 import { resolveModel } from '../engine/catalogue'
 import { LongreadError } from '../errors'
-import type { RecallOptions, Signals, StreamRequest } from '../protocol/types'
+import type { QuestionOptions, RecallOptions, Signals, StreamRequest } from '../protocol/types'
 import { memoryFolder } from './memory'
 
 /** Of every command that loads a model. */
@@ -94,7 +94,13 @@ export async function streamRequest(dir: string, flags: CommonFlags): Promise<St
   }
 }
 
-export const recallPart = ({ top, signals, rerank, rarity, now }: RecallFlags): RecallOptions => ({
+export const recallPart = ({
+  top,
+  signals,
+  rerank,
+  rarity,
+  now,
+}: RecallFlags): RecallOptions & Pick<QuestionOptions, 'now'> => ({
   top,
   signals,
   rerank,

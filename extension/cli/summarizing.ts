@@ -28,7 +28,7 @@ async function summarize(dir: string, flags: CommonFlags): Promise<void> {
       outline,
       model: path.basename(request.model),
       folder: request.memory === null ? undefined : path.join(request.memory, 'summaries'),
-      make: (section) => client.call('section', { ...request, section, heldOnly: true }, options),
+      make: (section) => client.call('section', { ...request, section, now: true }, options),
       onSections: (all) => {
         view.clear()
         if (flags.json) process.stdout.write(`${JSON.stringify(all.at(-1))}\n`)

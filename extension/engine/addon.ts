@@ -161,7 +161,7 @@ export interface NativeModel {
 }
 
 export interface Scores {
-  /** [head][query token][unit]: log-sum-exp of q·k over the unit's keys. */
+  /** [head][query token][unit]: log-sum-exp of q·k over the unit's keys, -Infinity for a unit without tokens. */
   readonly masses: Float32Array
   /** [head][unit]: over the reference questions, of the mean mass of their tokens. */
   readonly bankMean: Float32Array

@@ -11,14 +11,12 @@ import { meantBy } from '../answer/conversation'
 import { summarySection } from '../answer/summary/from-memory'
 import { asLongreadError, LongreadError, noFolder } from '../errors'
 import type {
-  AskRequest,
   CalibrateRequest,
   CalibrateResult,
   EngineOptions,
   Missing,
   Progress,
   QuestionOptions,
-  RecallRequest,
   RecallResult,
   StreamRequest,
 } from '../protocol/types'
@@ -124,18 +122,18 @@ class Engine {
 
   /** For questions: brought to what is on disk, or, when they are to be answered now, as it is. */
   async ready(
-    request: StreamRequest & QuestionOptions & Pick<RecallRequest | AskRequest, 'now'>,
+    request: StreamRequest & Pick<QuestionOptions, 'now'>,
     questions: readonly string[],
     tools: CallTools,
   ): Promise<Memory> {
     const memory = await this.memory(request, tools)
     // A question is the most urgent there is: it gives way to nothing.
     const options = this.options(request, tools, uninterrupted)
-    const now = request.now === true || (request.heldOnly === true && memory.files().length > 0)
-    if (!now) await memory.read(options)
+    if (request.now !== true) await memory.read(options)
     else {
       if (!memory.hasLooked) await memory.look(options)
       memory.prefer(namedFiles(questions, memory.waiting()))
+      await memory.readFirst(options)
     }
     return memory
   }

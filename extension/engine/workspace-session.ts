@@ -1,11 +1,13 @@
 /**
  * One workspace folder and its memory, as views see them: read in the background, paused, resumed, asked. One state says where it
  * stands. Questions go first: reading stops for them and goes on afterwards, and until all is read they are asked of what is held.
+ * Files that are saved are read alone, ahead of all reading; what is typed and not saved is told with the next question.
  */
 import { asLongreadError, cancelled, type LongreadError } from '../errors'
 import type {
   AskRequest,
   AskResult,
+  Change,
   HeldFile,
   Progress,
   RecallRequest,
@@ -14,8 +16,11 @@ import type {
   SectionId,
   StreamRequest,
   StreamResult,
+  UpdateResult,
 } from '../protocol/types'
+import { Changes, type ChangesOptions } from '../workspace/changes'
 import type { CallOptions, EngineClient } from './client'
+import { Unsaved } from './unsaved'
 
 export type SessionState =
   /** Nobody has asked for it to be read. */
@@ -25,12 +30,12 @@ export type SessionState =
   | { readonly kind: 'reading'; readonly progress: Progress | undefined; readonly held: StreamResult | undefined }
   | { readonly kind: 'paused'; readonly progress: Progress | undefined; readonly held: StreamResult | undefined }
   | { readonly kind: 'ready'; readonly held: StreamResult }
-  /** Files have changed since, and are read with the next question or on demand. */
+  /** Files have changed since; they are being read, or will be with the next question. */
   | { readonly kind: 'stale'; readonly held: StreamResult }
   | { readonly kind: 'failed'; readonly error: LongreadError }
 
-export type AskWhat = Omit<AskRequest, keyof StreamRequest | 'heldOnly'>
-export type RecallWhat = Omit<RecallRequest, keyof StreamRequest | 'heldOnly'>
+export type AskWhat = Omit<AskRequest, keyof StreamRequest | 'now'>
+export type RecallWhat = Omit<RecallRequest, keyof StreamRequest | 'now'>
 
 type Engine = Pick<EngineClient, 'call'>
 
@@ -44,13 +49,24 @@ export class WorkspaceSession {
   #wanted = false
   #paused = false
   #asking = 0
-  #disposed = false
+  /** Calls of `update` in flight; all end with the session. */
+  #updating = 0
+  readonly #ended = new AbortController()
+  readonly #changes: Changes
+  readonly #unsaved: Unsaved
 
-  /** `request` gives the settings as they are now; it rejects with `no-model` where there is none. */
+  /**
+   * `request` gives the settings as they are now; it rejects with `no-model` where there is none. `unsaved` gives the texts that are
+   * open and not saved, by file.
+   */
   constructor(
     private readonly engine: Engine,
     private readonly request: () => Promise<StreamRequest>,
-  ) {}
+    { unsaved, ...changes }: ChangesOptions & { readonly unsaved?: () => ReadonlyMap<string, string> } = {},
+  ) {
+    this.#changes = new Changes((files) => void this.#update(files.map((file) => ({ file }))), changes)
+    this.#unsaved = new Unsaved(unsaved)
+  }
 
   get state(): SessionState {
     return this.#state
@@ -78,10 +94,13 @@ export class WorkspaceSession {
     else this.#set({ kind: 'paused', progress: this.#progress, held: this.#held })
   }
 
-  /** Files have changed. They are read with the next `read` or question. */
-  changed(): void {
+  /** Files were saved, removed or renamed (names relative to the root). They are read when it has been quiet for a moment. */
+  changed(files: readonly string[]): void {
+    const { kind } = this.#state
+    // Before anything is read, after a failure and in a pause the next reading finds what has changed.
+    if (files.length === 0 || !(kind === 'ready' || kind === 'stale' || kind === 'reading')) return
+    this.#changes.add(files)
     if (this.#state.kind === 'ready') this.#set({ kind: 'stale', held: this.#state.held })
-    else if (this.#reading) this.#wanted = true
   }
 
   /** The settings have changed: what is held may be another model's. */
@@ -89,6 +108,7 @@ export class WorkspaceSession {
     const read = this.#wanted || this.#reading !== undefined || this.#held !== undefined
     this.#held = undefined
     this.#progress = undefined
+    this.#unsaved.forget()
     this.#wanted = read
     if (this.#reading) this.#reading.abort.abort()
     else this.#set({ kind: 'unread' })
@@ -96,35 +116,36 @@ export class WorkspaceSession {
   }
 
   async ask(what: AskWhat, options: CallOptions = {}): Promise<AskResult> {
-    return this.#first(options, (request, heldOnly, watched) =>
-      this.engine.call('ask', { ...request, ...what, heldOnly }, watched),
+    return this.#first(options, (request, now, watched) =>
+      this.engine.call('ask', { ...request, ...what, now }, watched),
     )
   }
 
   async recall(what: RecallWhat, options: CallOptions = {}): Promise<RecallResult[]> {
-    return this.#first(options, (request, heldOnly, watched) =>
-      this.engine.call('recall', { ...request, ...what, heldOnly }, watched),
+    return this.#first(options, (request, now, watched) =>
+      this.engine.call('recall', { ...request, ...what, now }, watched),
     )
   }
 
   /** Files and units that are held now. Waits for no reading to end, unless what has changed is to be read before. */
   async outline(options: CallOptions & { readonly read?: boolean } = {}): Promise<HeldFile[]> {
     if (!options.read && this.#held === undefined && this.#progress === undefined) return []
-    return this.#first(options, async (request, heldOnly, watched) => {
-      if (options.read && !heldOnly) await this.engine.call('stream', request, watched)
+    return this.#first(options, async (request, now, watched) => {
+      if (options.read && !now) await this.engine.call('stream', request, watched)
       return this.engine.call('outline', request, watched)
     })
   }
 
   /** One section of a summary of what is held. */
   async section(section: SectionId, options: CallOptions = {}): Promise<Section> {
-    return this.#first(options, (request, heldOnly, watched) =>
-      this.engine.call('section', { ...request, section, heldOnly }, watched),
+    return this.#first(options, (request, now, watched) =>
+      this.engine.call('section', { ...request, section, now }, watched),
     )
   }
 
   dispose(): void {
-    this.#disposed = true
+    this.#ended.abort()
+    this.#changes.close()
     this.#reading?.abort.abort()
     this.#listeners.clear()
   }
@@ -132,7 +153,7 @@ export class WorkspaceSession {
   /** Runs a call before any reading; reading goes on when no call is left. */
   async #first<T>(
     options: CallOptions,
-    call: (request: StreamRequest, heldOnly: boolean, options: CallOptions) => Promise<T>,
+    call: (request: StreamRequest, now: boolean, options: CallOptions) => Promise<T>,
   ): Promise<T> {
     this.#asking++
     try {
@@ -145,20 +166,54 @@ export class WorkspaceSession {
         await this.#reading.ended
       }
       if (options.signal?.aborted) throw cancelled()
+      // It is found by its words at once; the question does not wait for it.
+      void this.#update(this.#unsaved.changes(), request)
       // The first reading of a big repository takes long: its part that is held can answer.
-      const heldOnly = this.#held === undefined && (this.#progress?.done ?? 0) > 0
-      if (this.#held === undefined && !heldOnly) this.#wanted = true
-      return await call(request, heldOnly, options)
+      const now = this.#held === undefined && (this.#progress?.done ?? 0) > 0
+      if (this.#held === undefined && !now) this.#wanted = true
+      const onRestart = () => {
+        this.#unsaved.forget()
+        options.onRestart?.()
+      }
+      return await call(request, now, { ...options, onRestart })
     } finally {
       this.#asking--
       // A question reads what had changed; asking again tells how much is held now.
-      if (this.#state.kind === 'stale') this.#wanted = true
+      if (this.#state.kind === 'stale' && !this.#isChanging) this.#wanted = true
       this.#pump()
     }
   }
 
+  /** Has these read, ahead of all reading. Where that fails, they are read with everything else. */
+  async #update(changes: readonly Change[], known?: StreamRequest): Promise<void> {
+    if (changes.length === 0) return
+    this.#updating++
+    const { signal } = this.#ended
+    const call = (request: StreamRequest) => this.engine.call('update', { ...request, changes }, { signal })
+    // What is known already is told at once, before the question that comes next.
+    const done = await (known ? call(known) : this.request().then(call)).catch(() => undefined)
+    this.#updating--
+    if (done) this.#updated(changes, done)
+    if (!done || done.missing.files > 0) this.#wanted = !this.#paused
+    this.#pump()
+  }
+
+  #updated(changes: readonly Change[], { held, skipped }: UpdateResult): void {
+    if (!this.#held) return
+    const others = this.#held.skipped.filter(({ file }) => !changes.some((change) => change.file === file))
+    this.#held = { ...this.#held, ...held, skipped: [...others, ...skipped] }
+    // Whoever reads now tells the state when it has ended.
+    if (this.#state.kind === 'stale' || this.#state.kind === 'ready')
+      this.#set({ kind: this.#isChanging ? 'stale' : 'ready', held: this.#held })
+  }
+
+  /** Changes are being read, or will be in a moment. */
+  get #isChanging(): boolean {
+    return this.#updating > 0 || this.#changes.waiting
+  }
+
   #pump(): void {
-    if (!this.#wanted || this.#paused || this.#reading || this.#asking > 0 || this.#disposed) return
+    if (!this.#wanted || this.#paused || this.#reading || this.#asking > 0 || this.#ended.signal.aborted) return
     this.#wanted = false
     const abort = new AbortController()
     this.#set({ kind: 'reading', progress: this.#progress, held: this.#held })
@@ -182,7 +237,7 @@ export class WorkspaceSession {
       })
       this.#held = held
       this.#progress = undefined
-      return this.#wanted ? { kind: 'stale', held } : { kind: 'ready', held }
+      return this.#wanted || this.#isChanging ? { kind: 'stale', held } : { kind: 'ready', held }
     } catch (thrown) {
       if (!signal.aborted) return this.#failed(thrown)
       const where = { progress: this.#progress, held: this.#held }
@@ -203,7 +258,7 @@ export class WorkspaceSession {
   }
 
   #set(state: SessionState): void {
-    if (this.#disposed) return
+    if (this.#ended.signal.aborted) return
     this.#state = state
     for (const listener of this.#listeners) listener(state)
   }

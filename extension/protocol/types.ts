@@ -78,16 +78,19 @@ export interface StreamRequest extends EngineOptions, StoreOptions {
   readonly first?: readonly string[]
 }
 
-export interface StreamResult {
+export interface HeldTotals {
   readonly files: number
-  readonly skipped: readonly SkippedFile[]
   readonly units: number
   readonly tokens: number
+  readonly memoryBytes: number
+}
+
+export interface StreamResult extends HeldTotals {
+  readonly skipped: readonly SkippedFile[]
   /** Tokens of those that had to be read now. */
   readonly tokensRead: number
   readonly seconds: number
   readonly tokensPerSecond: number
-  readonly memoryBytes: number
   /** Files whose keys were already held and were not read again. */
   readonly reused: number
 }
@@ -112,6 +115,10 @@ export interface UpdateResult {
   readonly tokens: number
   readonly ms: number
   readonly missing: Missing
+  /** All that is held then. */
+  readonly held: HeldTotals
+  /** Which of the changed files are left out. */
+  readonly skipped: readonly SkippedFile[]
 }
 
 /** What is found but not read yet, so that answers do not know it. */
@@ -139,8 +146,6 @@ export interface RecallOptions {
   readonly rerankSeconds?: number
   /** Question words weighted by their rarity in this repository. */
   readonly rarity: boolean
-  /** Answers at once from what is held; what is not held yet is told (`missing`). Otherwise all is read before. */
-  readonly now?: boolean
 }
 
 /** Where in a repository: a file, some of its lines, or a folder (with a slash at its end). */
@@ -165,8 +170,11 @@ export interface QuestionOptions {
   readonly before?: readonly EarlierTurn[]
   /** Only units that lie here, when given. */
   readonly within?: readonly Place[]
-  /** Look through what is held and read nothing first, unless nothing is held yet. */
-  readonly heldOnly?: boolean
+  /**
+   * Answers at once from what is held, and tells what is not held yet (`missing`); where nothing is, a file is read before, one that
+   * the question names if it can be. Otherwise everything is read before.
+   */
+  readonly now?: boolean
 }
 
 export interface RecallRequest extends StreamRequest, RecallOptions, QuestionOptions {
@@ -218,7 +226,7 @@ export interface AskRequest extends StreamRequest, RecallOptions, QuestionOption
 /** The sections of a summary, in their order. */
 export type SectionId = 'purpose' | 'run' | 'architecture' | 'entries' | 'types' | 'flow' | 'changes' | 'risks'
 
-export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'heldOnly'> {
+export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'now'> {
   readonly section: SectionId
 }
 

@@ -8,36 +8,49 @@ import type { Profile } from './profile'
 
 /** Keeps a unit to which every reference question gives the same mass from being blown up. */
 const leastDeviation = 0.05
-/** Mass of a unit without tokens. */
-export const noMass = -30
 
-/** Subtracts the mean and divides by the deviation, in place; all zeros where there is no deviation. */
+/**
+ * Subtracts the mean and divides by the deviation, in place; all zeros where there is no deviation. What is not finite says nothing:
+ * it moves neither mean nor deviation and becomes 0, which is neutral.
+ */
 export function standardise(values: Float32Array): Float32Array {
   const { mean, deviation } = spread(values)
-  for (let i = 0; i < values.length; i++) values[i] = deviation > 1e-9 ? ((values[i] ?? 0) - mean) / deviation : 0
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? NaN
+    values[i] = Number.isFinite(value) && deviation > 1e-9 ? (value - mean) / deviation : 0
+  }
   return values
 }
 
-/** Mean and deviation of `count` values from `from` on. */
+/** Mean and deviation of the finite ones of `count` values from `from` on. */
 export function spread(values: Float32Array, from = 0, count = values.length): { mean: number; deviation: number } {
-  let sum = 0
-  for (let i = from; i < from + count; i++) sum += Math.max(noMass, values[i] ?? 0)
-  const mean = count > 0 ? sum / count : 0
+  let [sum, finite] = [0, 0]
+  for (let i = from; i < from + count; i++) {
+    const value = values[i] ?? NaN
+    if (!Number.isFinite(value)) continue
+    sum += value
+    finite++
+  }
+  const mean = finite > 0 ? sum / finite : 0
   let squares = 0
-  for (let i = from; i < from + count; i++) squares += (Math.max(noMass, values[i] ?? 0) - mean) ** 2
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, count)) }
+  for (let i = from; i < from + count; i++) {
+    const value = values[i] ?? NaN
+    if (Number.isFinite(value)) squares += (value - mean) ** 2
+  }
+  return { mean, deviation: Math.sqrt(squares / Math.max(1, finite)) }
 }
 
 /**
  * What one head gives each unit: the mean over the question's tokens of the log mass, standardised for every unit against the
- * bank and then over all units. `weights` are the tokens' (they sum to 1); `row` [unit] is written and given back.
+ * bank and then over all units. `weights` are the tokens' (they sum to 1); `row` [unit] is written and given back. A unit without
+ * tokens, such as one that is not read yet, has mass -Infinity and gets 0.
  */
 export function headScores(scores: Scores, head: number, weights: Float32Array, row: Float32Array): Float32Array {
   const units = row.length
   row.fill(0)
   weights.forEach((weight, token) => {
     const at = (head * weights.length + token) * units
-    for (let u = 0; u < units; u++) row[u] = (row[u] ?? 0) + weight * Math.max(noMass, scores.masses[at + u] ?? noMass)
+    for (let u = 0; u < units; u++) row[u] = (row[u] ?? 0) + weight * (scores.masses[at + u] ?? NaN)
   })
   const bank = head * units
   for (let u = 0; u < units; u++) {
@@ -76,9 +89,10 @@ export function tokenFinds(
       const { mean, deviation } = spread(scores.masses, at, units)
       if (deviation < 1e-9) return
       chosen.forEach((unit, i) => {
-        const mass = Math.max(noMass, scores.masses[at + unit] ?? noMass)
+        const mass = scores.masses[at + unit] ?? NaN
         const find = finds[i]
-        if (find) find[token] = (find[token] ?? 0) + (headWeight * weight * (mass - mean)) / deviation
+        if (find && Number.isFinite(mass))
+          find[token] = (find[token] ?? 0) + (headWeight * weight * (mass - mean)) / deviation
       })
     })
   })

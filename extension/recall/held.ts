@@ -3,7 +3,7 @@
  * lexical index), always of one reading. Questions are asked of this; memory.ts brings it to what is on disk.
  */
 import type { NativeAddon, NativeEpisode, NativeModel, NativeStore } from '../engine/addon'
-import type { Unit, UnitReference, HeldFile as OutlinedFile } from '../protocol/types'
+import type { HeldTotals, Unit, UnitReference, HeldFile as OutlinedFile } from '../protocol/types'
 import { shortHash } from '../store/folder'
 import type { SourceFile } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
@@ -92,7 +92,7 @@ export class HeldFiles {
   }
 
   /** Files, units and tokens that are held, and their bytes. */
-  totals(): { files: number; units: number; tokens: number; memoryBytes: number } {
+  totals(): HeldTotals {
     let [units, tokens] = [0, 0]
     for (const held of this.held.values()) {
       units += held.units.length

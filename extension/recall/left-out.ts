@@ -38,6 +38,14 @@ export class LeftOut {
       .sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0))
   }
 
+  /** Those of `files` that are left out, in their order. */
+  of(files: readonly string[]): SkippedFile[] {
+    return files.flatMap((file) => {
+      const reason = this.reasons.get(file)
+      return reason === undefined ? [] : [{ file, reason }]
+    })
+  }
+
   /** What a look at the whole workspace found; `known` are files that may have been kept. */
   async replace(skipped: readonly SkippedFile[], known: Iterable<string>): Promise<void> {
     this.reasons = byFile(skipped)

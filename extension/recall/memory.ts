@@ -11,36 +11,18 @@ import { uninterrupted, type Turn } from '../engine/turns'
 import { cancelled, LongreadError } from '../errors'
 import type { Change, Missing, Progress, StreamResult, UpdateResult } from '../protocol/types'
 import { hasCode, shortHash } from '../store/folder'
-import { defaultLimit, Keeper } from '../store/keeper'
-import { namingVersion, segmentName, type Naming } from '../store/naming'
-import { discover, judgeText, readSource, type Source, type SourceFile } from '../workspace/discovery'
-import { secretInText, secretRules } from '../workspace/secrets'
-import { cutUnits } from '../workspace/units'
+import { discover, judgeText, readSource, type SourceFile } from '../workspace/discovery'
 import { Backlog, type Waiting } from './backlog'
-import { unitTexts } from './episode'
-import { HeldFiles, type HeldFile, type LoadedModel, type Reading, type Standing, type Stat } from './held'
+import type { HeldFile, LoadedModel, Standing, Stat } from './held'
+import { KeptFiles, type MemoryOptions, type ReadingOptions } from './kept'
 import { byFile, isRuleFile, LeftOut, reasonFor } from './left-out'
-import { profileKey } from './profile'
-import { EpisodeReader, type EpisodeListeners } from './reading'
+import type { EpisodeListeners } from './reading'
 import { ReadingProgress } from './reading-progress'
 
 export type { LoadedModel } from './held'
 
-const unheard: EpisodeListeners = { onTokens: () => undefined, onHeard: () => undefined, progress: () => undefined }
-
-export interface MemoryOptions {
-  readonly breadcrumbs: boolean
-  /** Folder of the memory on disk, or null: nothing is written. */
-  readonly folder: string | null
-  /** Bytes that the folder may hold. */
-  readonly limit?: number | undefined
-  readonly log: (message: string) => void
-}
-
-export interface ReadOptions {
-  readonly signal: AbortSignal
+export interface ReadOptions extends ReadingOptions {
   readonly progress: (progress: Progress) => void
-  readonly log: (message: string) => void
   readonly turn?: Turn
   /** Files that are read first, in this order: what is open. */
   readonly first?: readonly string[] | undefined
@@ -57,36 +39,22 @@ const filesAtOnce = 16
 /** A file that was changed within this time before it was looked at may change again without its times telling (ms). */
 const coarseClock = 2000
 
-export class Memory extends HeldFiles {
+export class Memory extends KeptFiles {
   private readonly backlog = new Backlog()
   private readonly unsavedTexts = new Map<string, string>()
   private readonly leftOut: LeftOut
-  private readonly naming: Naming
-  private readonly reader: EpisodeReader
-  private found = false
+  /** Whether the files of the workspace were looked for. */
+  private search: 'never' | 'begun' | 'done' = 'never'
   private closed = false
 
-  /** `keeper`: what keeps it on disk, if anything does; `open` makes one. */
-  constructor(
-    root: string,
-    loaded: LoadedModel,
-    breadcrumbs = true,
-    private readonly keeper?: Keeper,
-  ) {
-    super(root, loaded)
-    this.naming = namingOf(loaded, breadcrumbs)
-    this.reader = new EpisodeReader(loaded, breadcrumbs, keeper?.folder.banks ?? null)
-    this.leftOut = new LeftOut(keeper)
+  constructor(...held: ConstructorParameters<typeof KeptFiles>) {
+    super(...held)
+    this.leftOut = new LeftOut(this.keeper)
   }
 
   /** `root` is absolute and without links. Throws usage when the folder of the memory may not be used. */
   static async open(root: string, loaded: LoadedModel, options: MemoryOptions): Promise<Memory> {
-    const { breadcrumbs, folder, limit = defaultLimit, log } = options
-    const naming = namingOf(loaded, breadcrumbs)
-    const keep = { memory: folder ?? '', workspace: root, naming, limit, log }
-    // Words are quicker found again than kept.
-    const keeps = folder !== null && loaded.profile.heads.length > 0
-    return new Memory(root, loaded, breadcrumbs, keeps ? await Keeper.open(loaded.addon, keep) : undefined)
+    return new Memory(root, loaded, options.breadcrumbs, await this.keeperFor(root, loaded, options))
   }
 
   /** The text of a file that is open and not saved. */
@@ -109,7 +77,7 @@ export class Memory extends HeldFiles {
 
   /** True once the files of the workspace were looked for. */
   get hasLooked(): boolean {
-    return this.found
+    return this.search === 'done'
   }
 
   /** Brings the memory to what is on disk now. Rejects with `cancelled`; what was read until then stays. */
@@ -130,9 +98,15 @@ export class Memory extends HeldFiles {
     }
   }
 
+  /** Reads what comes next, until anything is held. */
+  async readFirst(options: ReadOptions): Promise<void> {
+    await this.drain(options, false, () => this.held.size > 0)
+  }
+
   /** Finds the files, takes what is kept from before, lists the rest. Reads nothing with the model. */
   async look(options: ReadOptions): Promise<void> {
     const { signal, turn = uninterrupted } = options
+    if (this.search === 'never') this.search = 'begun'
     this.backlog.prefer(options.first ?? [])
     const found = await discover(this.root, { signal, onProgress: options.progress })
     const present = new Set(found.files.map(({ file }) => file))
@@ -145,12 +119,13 @@ export class Memory extends HeldFiles {
       const some = found.files.slice(i, i + filesAtOnce)
       await Promise.all(some.map((source) => this.lookAt(source, leaving, options, false)))
     }
-    this.found = true
+    this.search = 'done'
   }
 
   /**
    * Brings in files that were saved, removed, renamed or typed in, the last of `changes` first. From the start they are found by
-   * their words, and what did not change in them by attention, too; it resolves when they are read.
+   * their words, and what did not change in them by attention, too; it resolves when they are read. What else there is is looked for
+   * when nobody has, and waits.
    */
   async update(changes: readonly Change[], options: ReadOptions): Promise<UpdateResult> {
     const started = performance.now()
@@ -165,7 +140,7 @@ export class Memory extends HeldFiles {
     const present = new Map(found.files.map((source) => [source.file, source]))
     const skipped = byFile(found.skipped)
     const gone = names.filter((file) => !present.has(file) && !this.unsavedTexts.has(file))
-    if (names.some(isRuleFile) || (await this.haveFolder(gone))) await this.look(options)
+    if (this.search === 'never' || names.some(isRuleFile) || (await this.haveFolder(gone))) await this.look(options)
     const leaving = this.leave(gone)
     for (const file of names) {
       const source = present.get(file)
@@ -177,7 +152,8 @@ export class Memory extends HeldFiles {
       else if (source) await this.lookAt(source, leaving, options, true)
     }
     const { files, tokens } = await this.drain(options, true)
-    return { files, tokens, ms: performance.now() - started, missing: this.missing() }
+    const ms = performance.now() - started
+    return { files, tokens, ms, missing: this.missing(), held: this.totals(), skipped: this.leftOut.of(names) }
   }
 
   /** Reads again what a question found damaged on disk; false when there was nothing. */
@@ -246,10 +222,10 @@ export class Memory extends HeldFiles {
     const stat = statOf(source)
     const read = await readSource(this.root, file, { wanted, isClean: () => true })
     if ('skipped' in read) return this.exclude(file, read.skipped)
-    const name = segmentName(this.naming, file, read.text)
-    if (held?.name === name) return this.keepHeld(file, held, stat)
-    if (await this.takeKept(file, read.text, name, stat)) {
-      options.onHeld?.(file, 'reused', true)
+    const how = await this.take({ file, text: read.text, stat })
+    if (how) {
+      this.backlog.remove(file)
+      if (how === 'reused') options.onHeld?.(file, how, true)
       return
     }
     this.backlog.put(source, urgent)
@@ -266,7 +242,7 @@ export class Memory extends HeldFiles {
       this.drop(file)
       return
     }
-    if (this.held.get(file)?.name === segmentName(this.naming, file, text)) return
+    if (this.holds({ file, text })) return
     this.backlog.put({ file, size: text.length, modifiedMs: Date.now(), changedMs: Infinity, wanted }, true)
     await this.standIn(file, text, this.standing(file) ?? this.blank(), options)
   }
@@ -282,47 +258,19 @@ export class Memory extends HeldFiles {
     }
   }
 
-  /** False when nothing is kept for this content. */
-  private async takeKept(file: string, text: string, name: string, stat: Stat | undefined): Promise<boolean> {
-    const stored = await this.keeper?.load(file, name)
-    if (!stored) return false
-    const { episode, metadata } = stored
-    if (metadata.secretRules !== secretRules) {
-      // Rules have learned since it was looked through.
-      if ((await secretInText(file, text)) !== undefined) return false
-      await this.keeper?.save(episode, { ...metadata, secretRules })
-    }
-    const { units, tokens } = metadata
-    try {
-      this.hold({ file, text, name, units, tokens, stat, kept: true }, episode)
-    } catch (thrown) {
-      if (!hasCode(thrown, 'bad-segment')) throw thrown
-      return false
-    }
-    this.backlog.remove(file)
-    return true
-  }
-
-  /** What was read before it could be kept (unsaved, no room) is kept now. */
-  private async keepHeld(file: string, held: HeldFile, stat: Stat | undefined): Promise<void> {
-    const kept = held.kept || (await this.save(file, held))
-    this.held.set(file, { ...held, kept, stat })
-    this.backlog.remove(file)
-  }
-
-  /** Reads what waits, until nothing does; with `urgent` only what was just saved. */
-  private async drain(options: ReadOptions, urgent: boolean): Promise<ReadingProgress> {
+  /** Reads what waits, until nothing does or it is enough; with `urgent` only what was just saved. */
+  private async drain(options: ReadOptions, urgent: boolean, isEnough = () => false): Promise<ReadingProgress> {
     const { signal, turn = uninterrupted } = options
     const progress = new ReadingProgress(this.backlog.bytes, options.progress)
     for (;;) {
       await turn.giveWay()
       this.checkOpen(signal)
-      const next = this.backlog.take(urgent)
+      const next = isEnough() ? undefined : this.backlog.take(urgent)
       if (next === undefined) break
       const { interrupted } = turn
       try {
         const either = AbortSignal.any([signal, interrupted])
-        progress.done(next, await this.bring(next, either, options, progress.of(next)))
+        progress.done(next, await this.bringNext(next, either, options, progress.of(next)))
       } catch (thrown) {
         this.backlog.putBack(next)
         const gaveWay = thrown instanceof LongreadError && thrown.code === 'cancelled' && interrupted.aborted
@@ -337,82 +285,24 @@ export class Memory extends HeldFiles {
     if (signal.aborted || this.closed) throw cancelled()
   }
 
-  /** Holds one file. Gives the tokens that were read; undefined where nothing had to be. */
-  private async bring(next: Waiting, signal: AbortSignal, options: ReadOptions, listeners: EpisodeListeners) {
+  /** Holds a file that waited, as it is now. Gives the tokens that were read; undefined where nothing had to be. */
+  private async bringNext(next: Waiting, signal: AbortSignal, options: ReadOptions, listeners: EpisodeListeners) {
     const { file, wanted } = next
-    const unsaved = this.unsavedTexts.get(file)
-    const stat = unsaved === undefined ? statOf(next) : undefined
-    const source = await this.sourceOf(file, unsaved, wanted)
+    const typed = this.unsavedTexts.get(file)
+    const unsaved = typed !== undefined
+    const stat = unsaved ? undefined : statOf(next)
+    const source = unsaved ? await judgeText(file, typed, { wanted }) : await readSource(this.root, file, { wanted })
     if ('skipped' in source) {
       await this.exclude(file, source.skipped)
       return undefined
     }
-    const { text } = source
-    const name = segmentName(this.naming, file, text)
+    const { log, onHeld } = options
     // It may have changed back, or another process may have read it meanwhile.
-    const held = this.held.get(file)
-    if (held?.name === name) {
-      if (unsaved === undefined) await this.keepHeld(file, held, stat)
-      return undefined
-    }
-    if (unsaved === undefined && (await this.takeKept(file, text, name, stat))) {
-      options.onHeld?.(file, 'reused', true)
-      return undefined
-    }
-    const tokens = await this.readNow({ file, text, name, stat }, signal, options.log, listeners)
-    const now = this.held.get(file)
-    if (now && unsaved === undefined) await this.keepHeld(file, now, stat)
-    options.onHeld?.(file, 'read', this.held.get(file)?.kept ?? false)
-    return tokens
-  }
-
-  /** Holds a file with this text, whatever stands on disk: taken from what is kept, or read now and kept. */
-  async readFile(
-    file: string,
-    text: string,
-    { signal, log }: Pick<ReadOptions, 'signal' | 'log'>,
-    listeners: EpisodeListeners = unheard,
-  ): Promise<{ reused: boolean }> {
-    const name = segmentName(this.naming, file, text)
-    if (this.held.get(file)?.name === name) return { reused: true }
-    if (await this.takeKept(file, text, name, undefined)) return { reused: true }
-    await this.readNow({ file, text, name, stat: undefined }, signal, log, listeners)
-    const now = this.held.get(file)
-    if (now) await this.keepHeld(file, now, undefined)
-    return { reused: false }
-  }
-
-  /** Cuts a text to units and reads it. Gives the tokens that were read. */
-  private async readNow(
-    { file, text, name, stat }: Pick<Reading, 'file' | 'text' | 'name' | 'stat'>,
-    signal: AbortSignal,
-    log: (message: string) => void,
-    listeners: EpisodeListeners,
-  ): Promise<number> {
-    const units = await cutUnits(file, text, { warn: log })
-    const source = { file, units, texts: unitTexts(text, units) }
-    const { episode, tokens } = await this.reader.read(source, signal, listeners)
-    this.hold({ file, text, name, units, tokens, stat, kept: false }, episode)
-    return tokens
-  }
-
-  private sourceOf(file: string, unsaved: string | undefined, wanted: boolean): Promise<Source> {
-    return unsaved === undefined ? readSource(this.root, file, { wanted }) : judgeText(file, unsaved, { wanted })
-  }
-
-  private async save(file: string, { name, units: references, tokens }: HeldFile): Promise<boolean> {
-    if (!this.keeper) return false
-    const units = references.map(({ startLine, endLine, kind, symbol }) => ({ startLine, endLine, kind, symbol }))
-    return this.keeper.save(this.store.get(file), { name, file, units, tokens, secretRules })
+    const brought = await this.bring({ file, text: source.text, stat, unsaved }, { signal, log }, listeners)
+    if (brought.how !== 'held') onHeld?.(file, brought.how, this.held.get(file)?.kept ?? false)
+    return brought.how === 'read' ? brought.tokens : undefined
   }
 }
-
-const namingOf = ({ fingerprint, profile }: LoadedModel, breadcrumbs: boolean): Naming => ({
-  version: namingVersion,
-  model: fingerprint,
-  profile: profileKey(profile),
-  breadcrumbs,
-})
 
 /** Whether a name stays inside the workspace: relative, with forward slashes, without any way up. */
 const isRelative = (file: string): boolean =>

@@ -1,7 +1,8 @@
 /**
  * One session for each folder of the workspace, made when it is first needed, all served by one engine process that is forked
- * with the first call. Saved and changed files make a session stale; it is read again a moment later.
+ * with the first call. What is open is read first, what is saved at once, and what is not saved is told with questions.
  */
+import * as path from 'node:path'
 import * as vscode from 'vscode'
 import { onEngineSettings, readingStart, streamRequest } from '../config'
 import type { Log } from '../engine/handlers-type'
@@ -14,8 +15,6 @@ export interface FolderSession {
   readonly session: WorkspaceSession
 }
 
-/** Milliseconds without another change before changed files are read. */
-const quietMs = 1500
 /** Where it is noted that Longread was used in this workspace. */
 const usedKey = 'used'
 
@@ -26,7 +25,6 @@ export class Sessions implements vscode.Disposable {
   readonly onDidChange = this.changed.event
   private engine: EngineClient | undefined
   private readonly disposables: vscode.Disposable[] = [this.changed]
-  private readonly timers = new Map<string, NodeJS.Timeout>()
 
   constructor(
     private readonly memento: vscode.Memento,
@@ -66,7 +64,8 @@ export class Sessions implements vscode.Disposable {
     const known = this.sessions.get(key)
     if (known) return known
     const engine = { call: ((...call) => this.client().call(...call)) as EngineClient['call'] }
-    const session = new WorkspaceSession(engine, () => streamRequest(folder.uri))
+    const request = async () => ({ ...(await streamRequest(folder.uri)), first: openFiles(folder) })
+    const session = new WorkspaceSession(engine, request, { unsaved: () => unsavedTexts(folder) })
     session.onDidChange(() => this.changed.fire())
     const made = { folder, session }
     this.sessions.set(key, made)
@@ -106,7 +105,6 @@ export class Sessions implements vscode.Disposable {
   }
 
   dispose(): void {
-    for (const timer of this.timers.values()) clearTimeout(timer)
     for (const { session } of this.sessions.values()) session.dispose()
     vscode.Disposable.from(...this.disposables).dispose()
     void this.endEngine()
@@ -130,25 +128,41 @@ export class Sessions implements vscode.Disposable {
 
   private touched(uri: vscode.Uri): void {
     const folder = vscode.workspace.getWorkspaceFolder(uri)
-    const key = folder?.uri.toString()
-    const session = key === undefined ? undefined : this.sessions.get(key)?.session
     // Git writes its own files all the time; what matters of it changes the work tree, too.
-    if (key === undefined || !session || /\/(?:\.git|node_modules)\//.test(uri.path)) return
-    if (!['ready', 'stale', 'reading'].includes(session.state.kind)) return
-    session.changed()
-    clearTimeout(this.timers.get(key))
-    this.timers.set(
-      key,
-      setTimeout(() => {
-        if (session.state.kind === 'stale') session.read()
-      }, quietMs),
-    )
+    if (!folder || /\/(?:\.git|node_modules)\//.test(uri.path)) return
+    this.sessions.get(folder.uri.toString())?.session.changed([nameIn(folder, uri)])
   }
 
   private drop(folder: vscode.WorkspaceFolder): void {
     const key = folder.uri.toString()
     this.sessions.get(key)?.session.dispose()
     this.sessions.delete(key)
-    clearTimeout(this.timers.get(key))
   }
 }
+
+/** Relative to the folder, with forward slashes. */
+const nameIn = (folder: vscode.WorkspaceFolder, uri: vscode.Uri): string =>
+  path.posix.relative(folder.uri.path, uri.path)
+
+/** Documents of the folder's files that are open. */
+const documents = (folder: vscode.WorkspaceFolder): vscode.TextDocument[] =>
+  vscode.workspace.textDocuments.filter(
+    ({ uri, isClosed }) => !isClosed && uri.scheme === 'file' && vscode.workspace.getWorkspaceFolder(uri) === folder,
+  )
+
+/** What is seen comes before what is only open. */
+function openFiles(folder: vscode.WorkspaceFolder): string[] {
+  const seen = new Set(vscode.window.visibleTextEditors.map(({ document }) => document))
+  const active = vscode.window.activeTextEditor?.document
+  const order = (document: vscode.TextDocument) => (document === active ? 0 : seen.has(document) ? 1 : 2)
+  return documents(folder)
+    .sort((a, b) => order(a) - order(b))
+    .map(({ uri }) => nameIn(folder, uri))
+}
+
+const unsavedTexts = (folder: vscode.WorkspaceFolder): ReadonlyMap<string, string> =>
+  new Map(
+    documents(folder)
+      .filter(({ isDirty }) => isDirty)
+      .map((document) => [nameIn(folder, document.uri), document.getText()]),
+  )

@@ -53,6 +53,11 @@ export class Changes {
     this.cancel = this.clock.after(wait, () => this.flush())
   }
 
+  /** Whether there are names that were not told yet. */
+  get waiting(): boolean {
+    return this.files.size > 0
+  }
+
   close(): void {
     this.cancel?.()
     this.files.clear()

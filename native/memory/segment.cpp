@@ -259,7 +259,7 @@ std::shared_ptr<Segment> Segment::pick(const Segment& from, const std::vector<in
         for (uint32_t h = 0; h < shape.heads; ++h) {
             const size_t at = h * size_t{shape.units} + i,
                          taken = h * size_t{held} + static_cast<size_t>(std::max(0, u));
-            to->writable_means()[at] = u < 0 ? no_mass : from.bank_means()[taken];
+            to->writable_means()[at] = u < 0 ? 0.0f : from.bank_means()[taken];
             to->writable_deviations()[at] = u < 0 ? 0.0f : from.bank_deviations()[taken];
         }
         if (u >= 0) {

@@ -23,7 +23,7 @@ describe('features of a calibration', () => {
     const open = async (of: Profile) => {
       const memory = new Memory(repositoryFixture, { ...loaded, profile: of })
       for (const file of files)
-        await memory.readFile(file, readFileSync(join(repositoryFixture, file), 'utf8'), options)
+        await memory.bring({ file, text: readFileSync(join(repositoryFixture, file), 'utf8') }, options)
       return memory
     }
     const memory = await open(profile)

@@ -131,6 +131,37 @@ describe('a memory while people work', () => {
     await opened.close()
   })
 
+  it('looks for all files when the first that it hears of is a saved one, and the others wait', async () => {
+    const opened = await TestMemory.open(workspace(many(4)), null)
+    const { files, missing, held } = await opened.update({ file: 'f2.py' })
+    assert.deepEqual([files, missing.files, held.files], [1, 3, 1])
+  })
+
+  it('gives a new file that is not read yet no attention, neither more nor less than a middling one', async () => {
+    const root = workspace(many(6))
+    const opened = await TestMemory.open(root, null)
+    await opened.read()
+    const question = 'where is function_3'
+    const attention = { ...lexical, signals: 'attention', top: 100 } as const
+    const before = await recall(opened.memory, question, attention, opened.options())
+    const abort = new AbortController()
+    const turn = {
+      interrupted: abort.signal,
+      giveWay: () => {
+        abort.abort()
+        return Promise.resolve()
+      },
+    }
+    put(root, { 'new.py': python('function_3', 40) })
+    await assert.rejects(opened.memory.update([{ file: 'new.py' }], opened.options({ turn, signal: abort.signal })))
+    const after = await recall(opened.memory, question, attention, opened.options())
+    const isNew = ({ file }: { file: string }) => file === 'new.py'
+    assert.ok(after.units.some(isNew))
+    for (const { score } of after.units.filter(isNew)) assert.ok(Math.abs(score) < 1e-5)
+    const order = (units: typeof after.units) => units.map(({ file, startLine }) => `${file}:${startLine}`)
+    assert.deepEqual(order(after.units.filter((unit) => !isNew(unit))), order(before.units))
+  })
+
   it('reads what is open first, then what was changed last', async () => {
     const root = workspace(many(5))
     for (let i = 0; i < 5; i++) utimesSync(join(root, `f${i}.py`), 1000 + i, 1000 + i)
@@ -191,6 +222,14 @@ describe('the engine while a workspace is read', () => {
     const [result] = await handlers.recall(ask, tools())
     assert.equal(result?.missing, undefined)
     assert.equal(result?.units[0]?.file, 'f7.py')
+  })
+
+  it('reads a file before a question that is to be answered now where nothing is held, the one that it names', async () => {
+    const root = workspace(many(30))
+    const ask = { ...request, root, ...lexical, now: true, questions: ['where is function_7 in f7.py'] } as const
+    const [result] = await handlers.recall(ask, tools())
+    assert.equal(result?.units[0]?.file, 'f7.py')
+    assert.equal(result.missing?.files, 29)
   })
 
   it('survives that what it has mapped is cut under its hands: it starts again, and reads that again', async () => {

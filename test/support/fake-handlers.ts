@@ -98,7 +98,14 @@ export const createHandlers: HandlersModule['createHandlers'] = () => {
       return result(await behave(request, tools))
     },
     async update(request, tools) {
-      return { files: 0, tokens: await behave(request, tools), ms: 0, missing: { files: 0, bytes: 0, first: [] } }
+      return {
+        files: 0,
+        tokens: await behave(request, tools),
+        ms: 0,
+        missing: { files: 0, bytes: 0, first: [] },
+        held: result(0),
+        skipped: [],
+      }
     },
     async recall(request, tools) {
       await behave(request, tools)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { CallOptions, EngineClient } from '../../extension/engine/client'
 import { WorkspaceSession, type SessionState } from '../../extension/engine/workspace-session'
 import { cancelled, LongreadError, noModel } from '../../extension/errors'
-import type { AskRequest, Progress, StreamResult } from '../../extension/protocol/types'
+import type { AskRequest, Change, Progress, StreamResult } from '../../extension/protocol/types'
 import { askRequest, streamRequest } from '../support/fake-handlers'
 import { rejects } from '../support/rejects'
 
@@ -31,12 +31,19 @@ class Call {
     this.done.catch(() => undefined)
     options.signal?.addEventListener('abort', () => this.fail(cancelled()))
   }
+
+  get changes(): readonly Change[] | undefined {
+    return (this.request as { readonly changes?: readonly Change[] }).changes
+  }
 }
 
 describe('a workspace session', () => {
   let calls: Call[]
   let states: SessionState[]
   let session: WorkspaceSession
+  let typed: Map<string, string>
+  /** It has been quiet for long enough. */
+  let pass: () => void
   let request: () => Promise<ReturnType<typeof streamRequest>>
   const kinds = () => states.map(({ kind }) => kind)
   const last = () => calls.at(-1)!
@@ -52,7 +59,16 @@ describe('a workspace session', () => {
         return call.done
       },
     } as unknown as EngineClient
-    session = new WorkspaceSession(engine, () => request())
+    typed = new Map()
+    pass = () => undefined
+    const after = (_: number, call: () => void) => {
+      pass = call
+      return () => (pass = () => undefined)
+    }
+    session = new WorkspaceSession(engine, () => request(), {
+      unsaved: () => typed,
+      clock: { now: () => 0, after },
+    })
     session.onDidChange((state) => states.push(state))
   })
 
@@ -106,7 +122,7 @@ describe('a workspace session', () => {
       ['stream', 'ask'],
     )
     assert.equal(calls[0]?.options.signal?.aborted, true)
-    assert.equal(last().request.heldOnly, true)
+    assert.equal(last().request.now, true)
     last().settle('the answer')
     assert.equal(await answer, 'the answer')
     await soon()
@@ -119,7 +135,7 @@ describe('a workspace session', () => {
   it('reads before the first answer when nothing is held yet', async () => {
     const answer = session.ask(ask)
     await soon()
-    assert.equal(last().request.heldOnly, false)
+    assert.equal(last().request.now, false)
     last().settle('the answer')
     await answer
     await soon()
@@ -144,16 +160,89 @@ describe('a workspace session', () => {
     assert.equal(session.state.kind, 'paused')
   })
 
-  it('is stale when files have changed, until it is read again', async () => {
+  const totals = { files: 2, units: 3, tokens: 20, memoryBytes: 20 }
+  const updated = (missing = 0) => ({
+    files: 1, tokens: 10, ms: 1, missing: { files: missing, bytes: 0, first: [] }, held: totals, skipped: [],
+  }) // prettier-ignore
+  const names = () => calls.map(({ name }) => name)
+
+  it('has saved files read alone when it has been quiet for a moment, and is stale until then', async () => {
     await ready()
-    session.changed()
+    session.changed(['a.ts'])
+    session.changed(['b.ts', 'a.ts'])
     assert.deepEqual(session.state, { kind: 'stale', held })
+    pass()
+    await soon()
+    assert.deepEqual(names(), ['stream', 'update'])
+    assert.deepEqual(last().changes, [{ file: 'b.ts' }, { file: 'a.ts' }])
+    last().settle(updated())
+    await soon()
+    assert.deepEqual(session.state, { kind: 'ready', held: { ...held, ...totals } })
+  })
+
+  it('has saved files read ahead of the reading that goes on', async () => {
     session.read()
     await soon()
-    assert.deepEqual(session.state, { kind: 'reading', progress: undefined, held })
-    last().settle({ ...held, files: 2 })
+    session.changed(['a.ts'])
+    pass()
     await soon()
-    assert.deepEqual(session.state, { kind: 'ready', held: { ...held, files: 2 } })
+    assert.deepEqual(names(), ['stream', 'update'])
+    assert.equal(calls[0]!.options.signal?.aborted, false)
+    calls[1]!.settle(updated(5))
+    calls[0]!.settle(held)
+    await soon()
+    await soon()
+    assert.deepEqual(names(), ['stream', 'update', 'stream'], 'what still waits is read afterwards')
+  })
+
+  it('stays stale while more is saved, and reads everything when a saved file could not be read', async () => {
+    await ready()
+    session.changed(['a.ts'])
+    pass()
+    await soon()
+    session.changed(['b.ts'])
+    last().settle(updated())
+    await soon()
+    assert.equal(session.state.kind, 'stale')
+    pass()
+    await soon()
+    last().fail(new LongreadError('engine-died', 'gone'))
+    await soon()
+    await soon()
+    assert.deepEqual(names(), ['stream', 'update', 'update', 'stream'])
+  })
+
+  it('keeps a list of what is left out that knows what was saved', async () => {
+    const before = { ...held, skipped: ['a.ts', 'b.ts'].map((file) => ({ file, reason: 'secret' })) }
+    session.read()
+    await soon()
+    last().settle(before)
+    await soon()
+    session.changed(['a.ts', 'c.ts'])
+    pass()
+    await soon()
+    last().settle({ ...updated(), skipped: [{ file: 'c.ts', reason: 'binary' }] })
+    await soon()
+    const left = session.state.kind === 'ready' ? session.state.held.skipped : []
+    assert.deepEqual(left, [
+      { file: 'b.ts', reason: 'secret' },
+      { file: 'c.ts', reason: 'binary' },
+    ])
+  })
+
+  it('tells what is typed and not saved before a question, once, and that it was given up', async () => {
+    await ready()
+    typed.set('a.ts', 'typed')
+    const asked = [session.ask(ask), session.ask(ask)]
+    await soon()
+    assert.deepEqual(names(), ['stream', 'update', 'ask', 'ask'])
+    assert.deepEqual(calls[1]?.changes, [{ file: 'a.ts', text: 'typed' }])
+    typed.clear()
+    asked.push(session.ask(ask))
+    await soon()
+    assert.deepEqual(calls[4]?.changes, [{ file: 'a.ts', text: null }])
+    for (const call of calls) call.settle(call.name === 'update' ? updated() : 'the answer')
+    assert.deepEqual(await Promise.all(asked), ['the answer', 'the answer', 'the answer'])
   })
 
   it('says that there is no model, and reads when there is one', async () => {

@@ -66,15 +66,14 @@ export class Asking {
     const loaded = { ...this.loaded, profile: wide }
     const memory = await Memory.open(corpus.root, loaded, { breadcrumbs: true, folder, log })
     for (const { file, text, tokens } of corpus.files) {
-      const { reused } = await this.options.step((signal) =>
-        memory.readFile(
-          file,
-          text,
+      const { how } = await this.options.step((signal) =>
+        memory.bring(
+          { file, text },
           { signal, log },
           { onTokens: (now) => onTokens(now, false, false, file), onHeard: () => undefined, progress },
         ),
       )
-      onTokens(tokens, reused, true, file)
+      onTokens(tokens, how !== 'read', true, file)
     }
     return memory
   }

@@ -1,0 +1,143 @@
+/**
+ * One file at a time into what is held: taken from what is kept on disk, or read by the model and then kept. Which files, and when,
+ * is memory.ts's to say.
+ */
+import { defaultLimit, Keeper } from '../store/keeper'
+import { namingVersion, segmentName, type Naming } from '../store/naming'
+import { secretInText, secretRules } from '../workspace/secrets'
+import { cutUnits } from '../workspace/units'
+import { hasCode } from '../store/folder'
+import { unitTexts } from './episode'
+import { HeldFiles, type HeldFile, type LoadedModel, type Reading, type Stat } from './held'
+import { profileKey } from './profile'
+import { EpisodeReader, type EpisodeListeners } from './reading'
+
+export interface MemoryOptions {
+  readonly breadcrumbs: boolean
+  /** Folder of the memory on disk, or null: nothing is written. */
+  readonly folder: string | null
+  /** Bytes that the folder may hold. */
+  readonly limit?: number | undefined
+  readonly log: (message: string) => void
+}
+
+/** A file's text as it is now, and what the file was like before it was read. */
+export interface FileText extends Pick<Reading, 'file' | 'text' | 'stat'> {
+  /** Nobody has saved this text: it is held, and nothing of it comes from disk or gets there. */
+  readonly unsaved?: boolean
+}
+
+export interface ReadingOptions {
+  readonly signal: AbortSignal
+  readonly log: (message: string) => void
+}
+
+/** It was held or kept already, or the model read so many tokens of it. */
+export type Brought = { readonly how: 'held' | 'reused' } | { readonly how: 'read'; readonly tokens: number }
+
+const unheard: EpisodeListeners = { onTokens: () => undefined, onHeard: () => undefined, progress: () => undefined }
+
+export class KeptFiles extends HeldFiles {
+  private readonly naming: Naming
+  private readonly reader: EpisodeReader
+
+  /** `keeper`: what keeps it on disk, if anything does. */
+  constructor(
+    root: string,
+    loaded: LoadedModel,
+    breadcrumbs = true,
+    protected readonly keeper?: Keeper,
+  ) {
+    super(root, loaded)
+    this.naming = namingOf(loaded, breadcrumbs)
+    this.reader = new EpisodeReader(loaded, breadcrumbs, keeper?.folder.banks ?? null)
+  }
+
+  /** What keeps a workspace's memory on disk; undefined where nothing does. Throws usage when the folder may not be used. */
+  protected static async keeperFor(root: string, loaded: LoadedModel, options: MemoryOptions) {
+    const { breadcrumbs, folder, limit = defaultLimit, log } = options
+    // Words are quicker found again than kept.
+    if (folder === null || loaded.profile.heads.length === 0) return undefined
+    const naming = namingOf(loaded, breadcrumbs)
+    return Keeper.open(loaded.addon, { memory: folder, workspace: root, naming, limit, log })
+  }
+
+  /** Holds a file with this text, whatever stands on disk: taken from what is kept, or read now and kept. */
+  async bring(source: FileText, options: ReadingOptions, listeners = unheard): Promise<Brought> {
+    const how = await this.take(source)
+    if (how) return { how }
+    const tokens = await this.readNow(source, options, listeners)
+    if (source.unsaved !== true) await this.keep(source.file, source.stat)
+    return { how: 'read', tokens }
+  }
+
+  /** Without the model: it is held already or taken from what is kept; otherwise undefined. */
+  protected async take(source: FileText): Promise<'held' | 'reused' | undefined> {
+    const { file, stat, unsaved } = source
+    const held = this.holds(source)
+    if (unsaved === true) return held ? 'held' : undefined
+    if (held) await this.keep(file, stat)
+    else if (!(await this.takeKept(source))) return undefined
+    return held ? 'held' : 'reused'
+  }
+
+  /** Whether what is held of a file is a reading of this text. */
+  protected holds({ file, text }: Pick<FileText, 'file' | 'text'>): boolean {
+    return this.held.get(file)?.name === segmentName(this.naming, file, text)
+  }
+
+  /** Cuts a text to units and reads it. Gives the tokens that were read. */
+  private async readNow(
+    { file, text, stat }: FileText,
+    { signal, log }: ReadingOptions,
+    listeners: EpisodeListeners,
+  ): Promise<number> {
+    const units = await cutUnits(file, text, { warn: log })
+    const { episode, tokens } = await this.reader.read(
+      { file, units, texts: unitTexts(text, units) },
+      signal,
+      listeners,
+    )
+    this.hold({ file, text, name: segmentName(this.naming, file, text), units, tokens, stat, kept: false }, episode)
+    return tokens
+  }
+
+  private async takeKept({ file, text, stat }: FileText): Promise<boolean> {
+    const name = segmentName(this.naming, file, text)
+    const stored = await this.keeper?.load(file, name)
+    if (!stored) return false
+    const { episode, metadata } = stored
+    if (metadata.secretRules !== secretRules) {
+      // Rules have learned since it was looked through.
+      if ((await secretInText(file, text)) !== undefined) return false
+      await this.keeper?.save(episode, { ...metadata, secretRules })
+    }
+    const { units, tokens } = metadata
+    try {
+      this.hold({ file, text, name, units, tokens, stat, kept: true }, episode)
+    } catch (thrown) {
+      if (!hasCode(thrown, 'bad-segment')) throw thrown
+      return false
+    }
+    return true
+  }
+
+  /** Puts what is held on disk, where it is not yet: it was not saved then, or there was no room. */
+  private async keep(file: string, stat: Stat | undefined): Promise<void> {
+    const held = this.held.get(file)
+    if (held) this.held.set(file, { ...held, kept: held.kept || (await this.save(file, held)), stat })
+  }
+
+  private async save(file: string, { name, units: references, tokens }: HeldFile): Promise<boolean> {
+    if (!this.keeper) return false
+    const units = references.map(({ startLine, endLine, kind, symbol }) => ({ startLine, endLine, kind, symbol }))
+    return this.keeper.save(this.store.get(file), { name, file, units, tokens, secretRules })
+  }
+}
+
+const namingOf = ({ fingerprint, profile }: LoadedModel, breadcrumbs: boolean): Naming => ({
+  version: namingVersion,
+  model: fingerprint,
+  profile: profileKey(profile),
+  breadcrumbs,
+})
