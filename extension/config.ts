@@ -17,7 +17,7 @@ export const engineOptions = (model: string): EngineOptions => ({
   model,
   weights: 'fast',
   profile: null,
-  device: 'auto',
+  device: deviceOf(setting('device')),
   threads: wholeNumber(setting('reading.threads'), 0, 256),
 })
 
@@ -56,7 +56,7 @@ export function answerSettings(folder?: vscode.Uri): AnswerSettings {
 /** Calls back when a setting has changed after which the engine must be asked anew. */
 export const onEngineSettings = (changed: () => void): vscode.Disposable =>
   vscode.workspace.onDidChangeConfiguration((event) => {
-    const names: readonly SettingName[] = ['model', 'reading.threads', 'memory.keep', 'memory.folder']
+    const names: readonly SettingName[] = ['model', 'device', 'reading.threads', 'memory.keep', 'memory.folder']
     if (names.some((name) => event.affectsConfiguration(`${section}.${name}`))) changed()
   })
 
@@ -72,6 +72,8 @@ export const setModel = (name: string): Thenable<void> =>
   vscode.workspace
     .getConfiguration(section)
     .update('model' satisfies SettingName, name, vscode.ConfigurationTarget.Global)
+
+const deviceOf = (value: unknown): EngineOptions['device'] => (value === 'cpu' || value === 'cuda' ? value : 'auto')
 
 /** Settings files hold anything; the schema is advice to whoever writes them. */
 const wholeNumber = (value: unknown, least: number, most: number): number =>

@@ -39,6 +39,7 @@ export type CommandId = (typeof commands)[keyof typeof commands]
 export interface Settings {
   readonly model: string
   readonly 'reading.start': 'automatic' | 'afterFirstUse' | 'manual'
+  readonly device: 'auto' | 'cpu' | 'cuda'
   readonly 'reading.threads': number
   readonly 'memory.keep': boolean
   readonly 'memory.folder': string
@@ -54,6 +55,7 @@ export type SettingName = keyof Settings
 export const settingNames: Readonly<Record<SettingName, true>> = {
   model: true,
   'reading.start': true,
+  device: true,
   'reading.threads': true,
   'memory.keep': true,
   'memory.folder': true,

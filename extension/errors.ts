@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'bad-corpus'
   | 'download'
   | 'engine-missing'
+  | 'no-cuda'
   | 'engine-died'
   | 'disk'
   | 'too-long'
@@ -84,6 +85,16 @@ export const engineMissing = (why: string) =>
   new LongreadError('engine-missing', `The engine could not be loaded: ${why}.`, {
     terminal: 'Run "npm run build:native" again.',
   })
+
+const whatIsMissing: Readonly<Record<'driver' | 'library' | 'runtime' | 'gpu', (detail: string) => string>> = {
+  driver: (file) => `there is no NVIDIA driver (${file})`,
+  library: (file) => `the CUDA part of the engine is not here or cannot be loaded (${file})`,
+  runtime: (file) => `a library of CUDA 13 is not here (${file})`,
+  gpu: () => 'no GPU can be used',
+}
+
+export const noCuda = (missing: keyof typeof whatIsMissing, detail: string, remedy: string) =>
+  new LongreadError('no-cuda', `CUDA cannot be used: ${whatIsMissing[missing](detail)}. To change that, ${remedy}.`)
 
 export const engineDied = (how: string) =>
   new LongreadError('engine-died', `The engine process ended (${how}), also when the request was repeated.`)

@@ -11,6 +11,7 @@ export interface EngineFlags {
   readonly model?: string
   readonly device: 'auto' | 'cpu' | 'cuda'
   readonly threads: number
+  readonly gpuLayers?: number
   readonly memory?: string
   readonly store: boolean
   readonly weights: 'fast' | 'file'
@@ -43,7 +44,16 @@ export const wholeNumber =
 export function engineOptions(command: Command): Command {
   return command
     .option('--model <name|file>', 'a model by name (longread model list) or a GGUF file; default: the one in use')
-    .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .addOption(
+      new Option('--device <device>', 'what computes; auto: a GPU where one can be used')
+        .choices(['auto', 'cpu', 'cuda'])
+        .default('auto'),
+    )
+    .option(
+      '--gpu-layers <n>',
+      'layers on the GPU, the others on the processor; default: as many as its memory holds',
+      wholeNumber('--gpu-layers', 0),
+    )
     .option('--threads <n>', 'processor threads; 0: one a core', wholeNumber('--threads', 0), 0)
     .option('--memory <folder>', "where what was read is kept; default: the user's cache folder")
     .option('--no-store', 'keep nothing on disk')
@@ -72,14 +82,13 @@ export function recallOptions(command: Command, top: number): Command {
 }
 
 export async function engineRequest(flags: EngineFlags) {
-  if (flags.device === 'cuda')
-    throw new LongreadError('usage', 'This build computes on the processor only. Use --device cpu, or leave it out.')
   const { path: model } = await resolveModel(flags.model)
   return {
     model,
     weights: flags.weights,
     device: flags.device,
     threads: flags.threads,
+    ...(flags.gpuLayers === undefined ? {} : { gpuLayers: flags.gpuLayers }),
     memory: flags.store ? memoryFolder(flags) : null,
   }
 }

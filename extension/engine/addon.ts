@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module'
 import * as path from 'node:path'
 import { engineMissing, LongreadError } from '../errors'
+import type { Device } from '../protocol/types'
 
 export interface Head {
   readonly layer: number
@@ -28,6 +29,7 @@ export interface ModelInfo {
   readonly loadSeconds: number
   /** Which build of ggml's CPU code runs (`zen4`, `haswell`, …). */
   readonly cpu: string
+  readonly device: Device
   /** The token that every text starts with, or -1. */
   readonly beginToken: number
   /** Whether it has a chat template that is known; a base model has none. */
@@ -41,12 +43,16 @@ export interface NativeCancel {
 
 export interface LoadOptions {
   readonly path: string
-  /** `fast` transcodes to Q8_0, `file` keeps the formats of the file. */
-  readonly weights: 'fast' | 'file'
+  /** Of matrices: `fast` is what is quickest on the device (Q8_0 on a processor), `file` keeps the formats of the file. */
+  readonly weights: 'fast' | 'file' | 'q8_0' | 'f16'
   /** 0: as many as there are cores. */
   readonly threads: number
   /** Folder of ggml's prebuilt libraries. */
   readonly libraries: string
+  /** `cuda` only after `findCuda` found it. Default `cpu`. */
+  readonly device?: 'cpu' | 'cuda'
+  /** Layers on the GPU, the first ones; one more than there are: embeddings and output, too. Default: as many as fit. */
+  readonly gpuLayers?: number
 }
 
 /** F16, or 8 bit with one scale a token and key head. */
@@ -193,7 +199,19 @@ export interface NativeStore {
   ): Promise<Scores>
 }
 
+/** What stands in the way of using a GPU; empty: nothing. */
+export type CudaMissing = '' | 'driver' | 'library' | 'runtime' | 'gpu'
+
 export interface NativeAddon {
+  /**
+   * Loads ggml's CUDA backend, once a process. `library` is its file or empty, `folders` are where CUDA's own libraries may lie.
+   * `detail` names the library that is missing.
+   */
+  findCuda(
+    libraries: string,
+    library: string,
+    folders: readonly string[],
+  ): Promise<{ readonly missing: CudaMissing; readonly detail: string }>
   loadModel(options: LoadOptions, cancel: NativeCancel, progress: (fraction: number) => void): Promise<NativeModel>
   /**
    * Maps a segment and checks all but its keys, which are checked when they are first used. Rejects with code `no-segment` when
@@ -267,6 +285,7 @@ const nativeCodes = new Set<string>([
   'bad-model',
   'bad-architecture',
   'engine-missing',
+  'no-cuda',
   'disk',
   'too-long',
   'no-segment',

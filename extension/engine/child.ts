@@ -12,8 +12,9 @@ import {
   type MessageConnection,
 } from 'vscode-jsonrpc/node'
 import type { EngineCall, EngineCalls } from '../protocol/calls'
+import type { Device } from '../protocol/types'
 import type { Log } from './handlers-type'
-import { callEvents, callType, logType, type CallEvent } from './wire'
+import { callEvents, callType, deviceType, logType, type CallEvent } from './wire'
 
 /** Lines of the process's stderr that are kept to say why it ended. */
 const LAST_LINES = 20
@@ -33,9 +34,10 @@ export class EngineChild {
   readonly #connection: MessageConnection
   readonly #lastLines: string[] = []
   #gone = false
+  #device: Device | undefined
   #nextToken = 0
 
-  constructor(handlers: string, log: Log, yielding = false) {
+  constructor(handlers: string, log: Log, yielding = false, onDevice: (device: Device) => void = () => undefined) {
     this.#child = fork(join(__dirname, 'process.js'), yielding ? [handlers, 'yielding'] : [handlers], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -46,10 +48,19 @@ export class EngineChild {
     this.ended = this.#watch()
     this.#connection = createMessageConnection(new IPCMessageReader(this.#child), new IPCMessageWriter(this.#child))
     this.#connection.onNotification(logType, ({ level, message }) => log(level, message))
+    this.#connection.onNotification(deviceType, (device) => {
+      this.#device = device
+      onDevice(device)
+    })
     // A channel that breaks ends the process or has ended with it; `ended` tells.
     this.#connection.onError(([error]) => log('debug', `engine channel: ${error.message}`))
     this.#connection.listen()
     void this.ended.then(() => this.#connection.dispose())
+  }
+
+  /** What computes its model, once one is loaded. */
+  get device(): Device | undefined {
+    return this.#device
   }
 
   /** False once the process has ended or was told to end. */

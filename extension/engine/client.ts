@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { CancellationTokenSource } from 'vscode-jsonrpc/node'
 import { cancelled, engineDied } from '../errors'
 import type { EngineCall, EngineCalls } from '../protocol/calls'
-import type { Progress } from '../protocol/types'
+import type { Device, Progress } from '../protocol/types'
 import { EngineChild, type End } from './child'
 import type { Log } from './handlers-type'
 import { fromResponseError, type CallEvent } from './wire'
@@ -21,6 +21,8 @@ export interface EngineClientOptions {
   readonly onNotice?: (message: string) => void
   /** What the process logs and writes to stdout and stderr. */
   readonly onLog?: Log
+  /** What computes, each time a model is loaded. */
+  readonly onDevice?: (device: Device) => void
 }
 
 export interface CallOptions {
@@ -44,6 +46,8 @@ export class EngineClient {
   readonly #alive = new Set<EngineChild>()
   readonly #noticed = new WeakSet<EngineChild>()
   readonly #disposed = new AbortController()
+  /** A process that computed on a GPU crashed: from then on the processor computes. */
+  #withoutGpu = false
 
   constructor(private readonly options: EngineClientOptions = {}) {}
 
@@ -57,7 +61,8 @@ export class EngineClient {
     throwIfCancelled(signal)
     for (let deaths = 0; ; ) {
       const child = this.#running()
-      const outcome = await this.#attempt(child, name, request, signal, options).catch((error: unknown) => {
+      const asked = this.#withoutGpu && 'device' in request ? { ...request, device: 'cpu' as const } : request
+      const outcome = await this.#attempt(child, name, asked, signal, options).catch((error: unknown) => {
         throwIfCancelled(signal)
         throw fromResponseError(error)
       })
@@ -67,8 +72,7 @@ export class EngineClient {
       if (!this.#killed.has(child) && ++deaths === 2) throw engineDied(toldWithLastLine(outcome.end))
       if (!this.#noticed.has(child)) {
         this.#noticed.add(child)
-        const { how } = outcome.end
-        this.options.onNotice?.(`The engine stopped (${how}) and was started again; the request is repeated.`)
+        this.options.onNotice?.(this.#afterDeath(child, outcome.end))
       }
       options.onRestart?.()
     }
@@ -80,12 +84,22 @@ export class EngineClient {
     await Promise.all([...this.#alive].map((child) => child.close(CLOSE_MS)))
   }
 
+  /** What is told, and done about it: a crash while a GPU computed is taken for the GPU's or its driver's. */
+  #afterDeath({ device }: EngineChild, { how }: End): string {
+    const crashed = how !== 'SIGKILL' && how !== 'SIGTERM' && how !== 'SIGINT'
+    if (device?.kind !== 'cuda' || !crashed)
+      return `The engine stopped (${how}) and was started again; the request is repeated.`
+    this.#withoutGpu = true
+    return `The engine stopped (${how}) while ${device.name} computed; the request is repeated on the processor, which computes from now on.`
+  }
+
   #running(): EngineChild {
     if (this.#child?.usable) return this.#child
     const child = new EngineChild(
       this.options.handlers ?? join(__dirname, 'handlers.js'),
       (level, message) => this.options.onLog?.(level, message),
       this.options.yielding === true,
+      (device) => this.options.onDevice?.(device),
     )
     this.#child = child
     this.#alive.add(child)

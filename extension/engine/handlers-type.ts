@@ -1,6 +1,6 @@
 /** What the engine process runs: one handler a call, made once a process by a module that exports `createHandlers`. */
 import type { EngineCall, EngineCalls, EngineEvents } from '../protocol/calls'
-import type { Progress } from '../protocol/types'
+import type { Device, Progress } from '../protocol/types'
 
 export type Log = (level: EngineEvents['log']['level'], message: string) => void
 
@@ -28,6 +28,8 @@ export interface EngineHandlers extends CallHandlers {
 
 export interface HandlersContext {
   readonly log: Log
+  /** Tells what computes from now on. */
+  readonly device: (device: Device) => void
 }
 
 export interface HandlersModule {

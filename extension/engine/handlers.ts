@@ -27,12 +27,13 @@ import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/prof
 import { recall } from '../recall/recall'
 import { cancellable, librariesFolder, loadAddon } from './addon'
 import { calibratedLine, calibrateOn, keptProfile, requestFor } from './calibrating'
+import { chooseDevice } from './cuda'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
 import { fingerprint, readModelFile } from './model-file'
 import { Turns, uninterrupted, type Turn } from './turns'
 
-export function createHandlers({ log }: HandlersContext): EngineHandlers {
-  const engine = new Engine(log)
+export function createHandlers({ log, device }: HandlersContext): EngineHandlers {
+  const engine = new Engine(log, device)
   return {
     stream: (request, tools) =>
       engine.turns.take('read', tools.signal, async (turn) => {
@@ -95,7 +96,10 @@ class Engine {
   /** Models that were told to have no profile, and those that calibrating failed for: neither is done twice. */
   private readonly told = new Set<string>()
 
-  constructor(private readonly log: Log) {}
+  constructor(
+    private readonly log: Log,
+    private readonly device: HandlersContext['device'],
+  ) {}
 
   private readonly warn = (message: string) => this.log('warn', message)
 
@@ -242,7 +246,8 @@ class Engine {
   }
 
   async load(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
-    const key = JSON.stringify([request.model, request.weights, request.threads, request.profile])
+    const { model: path, weights, gpuLayers } = request
+    const key = JSON.stringify([path, weights, request.threads, request.profile, request.device, gpuLayers])
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()
     await this.close()
@@ -259,8 +264,11 @@ class Engine {
         seconds > 0 && fraction > 0 ? { ...progress, etaSeconds: (seconds / fraction) * (1 - fraction) } : progress,
       )
     }
-    const options = { path: request.model, weights: request.weights, threads, libraries: librariesFolder() }
+    const libraries = librariesFolder()
+    const device = await chooseDevice(addon, request.device, this.log, libraries)
+    const options = { path, weights, threads, libraries, device, ...(gpuLayers === undefined ? {} : { gpuLayers }) }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
+    this.device(model.info().device)
     // Transcoded weights give other keys than the file's own.
     const loaded: Loaded = { addon, model, threads, fingerprint: `${fingerprint(request.model)}-${request.weights}` }
     const profile =

@@ -12,8 +12,8 @@ import {
 } from 'vscode-jsonrpc/node'
 import { engineMissing, LongreadError } from '../errors'
 import type { EngineCall, EngineCalls } from '../protocol/calls'
-import type { CallHandlers, CallTools, EngineHandlers, HandlersModule, Log } from './handlers-type'
-import { callEvents, logType, toResponseError, type CallParameters } from './wire'
+import type { CallHandlers, CallTools, EngineHandlers, HandlersContext, HandlersModule, Log } from './handlers-type'
+import { callEvents, deviceType, logType, toResponseError, type CallParameters } from './wire'
 
 /** Every call by name; the compiler asks for the missing one when calls.ts grows. */
 const calls: Readonly<Record<EngineCall, true>> = {
@@ -36,7 +36,7 @@ function serve(modulePath: string): void {
   // Telling fails only when the client is gone, and then the process ends anyway.
   const tell = (sent: Promise<void>) => void sent.catch(() => undefined)
   const log: Log = (level, message) => tell(connection.sendNotification(logType, { level, message }))
-  const handlers = load(modulePath, log)
+  const handlers = load(modulePath, { log, device: (device) => tell(connection.sendNotification(deviceType, device)) })
   // Each request reports it; a process without requests has nobody to report it to.
   handlers.catch(() => undefined)
 
@@ -81,10 +81,10 @@ function serve(modulePath: string): void {
   })
 }
 
-async function load(modulePath: string, log: Log): Promise<EngineHandlers> {
+async function load(modulePath: string, context: HandlersContext): Promise<EngineHandlers> {
   try {
     const { createHandlers } = (await import(pathToFileURL(modulePath).href)) as HandlersModule
-    return await createHandlers({ log })
+    return await createHandlers(context)
   } catch (error) {
     if (error instanceof LongreadError) throw error
     throw engineMissing(error instanceof Error ? error.message : String(error))

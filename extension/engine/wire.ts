@@ -32,6 +32,8 @@ export type CallEvent =
 
 export const callEvents = new ProgressType<CallEvent>()
 
+export const deviceType = new NotificationType<EngineEvents['device']>('device')
+
 export const logType = new NotificationType<EngineEvents['log']>('log')
 
 export function toResponseError(thrown: unknown): ResponseError<ErrorData> {

@@ -9,6 +9,7 @@ import type {
   CalibrateResult,
   ChatRequest,
   ChatResult,
+  Device,
   HeldFile,
   Progress,
   RecallRequest,
@@ -41,6 +42,8 @@ export interface EngineEvents {
   progress: Progress
   /** A piece of the answer, as it is generated. */
   text: { readonly text: string }
+  /** A model was loaded, and this computes it. */
+  device: Device
   log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly message: string }
 }
 

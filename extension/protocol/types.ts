@@ -47,6 +47,20 @@ export interface Progress {
   readonly detail?: string
 }
 
+/** What computes. */
+export interface Device {
+  readonly kind: 'cpu' | 'cuda'
+  /** Of the GPU (`NVIDIA H100 80GB HBM3`), or of the build for this processor (`zen4`). */
+  readonly name: string
+  /** Bytes of the GPU's memory when this was asked; 0 without a GPU. */
+  readonly memoryFree: number
+  readonly memoryTotal: number
+  /** Of the model, on the GPU. */
+  readonly layers: number
+  /** Whether all of the model is on the GPU, embeddings and output too. */
+  readonly whole: boolean
+}
+
 export interface EngineOptions {
   /** A GGUF file. */
   readonly model: string
@@ -56,6 +70,8 @@ export interface EngineOptions {
   readonly profile: string | null
   /** 0: as many as there are cores. */
   readonly threads: number
+  /** Layers on the GPU at most; as many as its memory holds when left out. */
+  readonly gpuLayers?: number
 }
 
 export interface StoreOptions {

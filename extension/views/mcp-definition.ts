@@ -15,7 +15,9 @@ export function registerMcpServers(context: vscode.ExtensionContext): vscode.Dis
         folders.map(async ({ uri, name }) => {
           // Without a model the server starts all the same, and says so.
           const request = await streamRequest(uri).catch(() => undefined)
-          const flags = request ? ['--model', request.model, '--threads', String(request.threads)] : []
+          const flags = request
+            ? ['--model', request.model, '--device', request.device, '--threads', String(request.threads)]
+            : []
           const memory = request ? (request.memory === null ? ['--no-store'] : ['--memory', request.memory]) : []
           return new vscode.McpStdioServerDefinition(
             vscode.l10n.t('Longread: {0}', name),

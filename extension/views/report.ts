@@ -22,6 +22,7 @@ export async function reportProblem(context: vscode.ExtensionContext, sessions: 
     `- Node ${process.versions.node}`,
     // A model of one's own may have a name that says too much.
     `- Model: ${used?.known ? used.name : used ? 'one of my own' : defaultModel.name}${used?.onDisk ? '' : ' (not here)'}`,
+    `- Computed on: ${sessions.device?.name ?? 'not known yet'}`,
     `- State: ${state?.kind ?? 'no folder'}`,
     ...(state?.kind === 'failed' ? [`- Error code: ${state.error.code}`] : []),
     ...(state && 'held' in state && state.held

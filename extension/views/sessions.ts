@@ -8,7 +8,7 @@ import { onEngineSettings, readingStart, streamRequest } from '../config'
 import type { Log } from '../engine/handlers-type'
 import { EngineClient, type CallOptions } from '../engine/client'
 import { WorkspaceSession } from '../engine/workspace-session'
-import type { ChatRequest, ChatResult } from '../protocol/types'
+import type { ChatRequest, ChatResult, Device } from '../protocol/types'
 
 export interface FolderSession {
   readonly folder: vscode.WorkspaceFolder
@@ -24,6 +24,7 @@ export class Sessions implements vscode.Disposable {
   /** A session has changed its state, or another folder is the current one. */
   readonly onDidChange = this.changed.event
   private engine: EngineClient | undefined
+  private computing: Device | undefined
   private readonly disposables: vscode.Disposable[] = [this.changed]
 
   constructor(
@@ -53,6 +54,11 @@ export class Sessions implements vscode.Disposable {
     const active = uri && vscode.workspace.getWorkspaceFolder(uri)
     const folder = folders.find((f) => f === active) ?? folders[0]
     return folder && this.of(folder)
+  }
+
+  /** What computes the model that is loaded. */
+  get device(): Device | undefined {
+    return this.computing
   }
 
   all(): FolderSession[] {
@@ -114,6 +120,7 @@ export class Sessions implements vscode.Disposable {
   async endEngine(): Promise<void> {
     const engine = this.engine
     this.engine = undefined
+    this.computing = undefined
     await engine?.dispose()
   }
 
@@ -122,6 +129,10 @@ export class Sessions implements vscode.Disposable {
       yielding: true,
       onLog: this.log,
       onNotice: (message) => this.log('warn', message),
+      onDevice: (device) => {
+        this.computing = device
+        this.changed.fire()
+      },
     })
     return this.engine
   }

@@ -1,6 +1,6 @@
 /** What the status bar says of a state: a pure switch, so that no state is forgotten. */
 import type { SessionState } from '../engine/workspace-session'
-import type { Progress } from '../protocol/types'
+import type { Device, Progress } from '../protocol/types'
 
 export interface StatusText {
   readonly text: string
@@ -11,7 +11,20 @@ export interface StatusText {
 /** vscode.l10n.t, or in tests what fills in the places. */
 export type Translate = (message: string, ...args: (string | number)[]) => string
 
-export function statusText(state: SessionState | undefined, t: Translate): StatusText {
+/** `device` is what computes, once a model is loaded. */
+export function statusText(state: SessionState | undefined, t: Translate, device?: Device): StatusText {
+  const status = stateText(state, t)
+  const line = device && state && 'held' in state ? deviceLine(device, t) : undefined
+  return line === undefined ? status : { ...status, tooltip: `${status.tooltip}\n${line}` }
+}
+
+/** What computes, in words: a GPU by its name, and how much of the model is there; nothing of the processor. */
+function deviceLine({ kind, name, layers, whole }: Device, t: Translate): string | undefined {
+  if (kind === 'cpu') return undefined
+  return whole ? t('Computed on {0}.', name) : t('Computed on {0} ({1} layers) and the processor.', name, layers)
+}
+
+function stateText(state: SessionState | undefined, t: Translate): StatusText {
   if (!state)
     return { text: '$(book) Longread', tooltip: t('Open a folder to read it with Longread.'), severity: 'normal' }
   switch (state.kind) {

@@ -11,7 +11,7 @@ export function showStatus(sessions: Sessions): vscode.Disposable {
   let kind = ''
   const update = () => {
     const state = sessions.current?.session.state
-    const { text, tooltip, severity } = statusText(state, vscode.l10n.t)
+    const { text, tooltip, severity } = statusText(state, vscode.l10n.t, sessions.device)
     item.text = text
     item.tooltip = tooltip
     item.accessibilityInformation = { label: `Longread. ${tooltip}` }

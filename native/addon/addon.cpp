@@ -2,18 +2,85 @@
 #include "addon/objects.h"
 #include "addon/task.h"
 #include "addon/values.h"
+#include "engine/cuda-backend.h"
 #include "recall/masses.h"
 
 namespace longread {
 namespace {
+
+WeightFormat weight_format(const std::string& name) {
+    if (name == "file")
+        return WeightFormat::file;
+    if (name == "fast")
+        return WeightFormat::fast;
+    if (name == "q8_0")
+        return WeightFormat::q8_0;
+    if (name == "f16")
+        return WeightFormat::f16;
+    throw Error("usage", "weights must be fast, file, q8_0 or f16.");
+}
+
+const char* name_of(CudaMissing missing) {
+    switch (missing) {
+    case CudaMissing::driver:
+        return "driver";
+    case CudaMissing::library:
+        return "library";
+    case CudaMissing::runtime:
+        return "runtime";
+    case CudaMissing::gpu:
+        return "gpu";
+    case CudaMissing::nothing:
+        break;
+    }
+    return "";
+}
+
+std::vector<std::string> texts_of(const Napi::Value& value, const char* name) {
+    if (!value.IsArray())
+        throw Error("usage", std::string(name) + " must be a list.");
+    std::vector<std::string> texts;
+    const Napi::Array array = value.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); ++i)
+        texts.push_back(text(array.Get(i), name));
+    return texts;
+}
+
+// findCuda(libraries, library, folders): what is missing and its name, two empty texts where a GPU can be used.
+// Starting the driver takes up to a second.
+Napi::Value find_cuda_for(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        const std::string libraries = text(call[0], "libraries");
+        CudaSearch search;
+        search.library = text(call[1], "library");
+        search.folders = texts_of(call[2], "folders");
+        using FindTask = Task<CudaFound, int>;
+        return FindTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const FindTask::Report&) {
+                load_backends(libraries);
+                return find_cuda(search);
+            },
+            [](Napi::Env env, CudaFound& found) {
+                Napi::Object result = Napi::Object::New(env);
+                result.Set("missing", name_of(found.missing));
+                result.Set("detail", found.detail);
+                return result;
+            },
+            nullptr);
+    });
+}
 
 Napi::Value load_model(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
         const Napi::Object request = call[0].As<Napi::Object>();
         LoadOptions options;
         options.path = text(field(request, "path"), "path");
-        options.transcode = text(field(request, "weights"), "weights") == "fast";
+        options.weights = weight_format(text(field(request, "weights"), "weights"));
         options.threads = static_cast<int>(number(request, "threads"));
+        const bool cuda = request.Has("device") && text(request.Get("device"), "device") == "cuda";
+        if (request.Has("gpuLayers"))
+            options.gpu_layers = static_cast<int>(number(request, "gpuLayers"));
         const std::string libraries = text(field(request, "libraries"), "libraries");
         auto cancel = CancelObject::of(call[1]);
         using LoadTask = Task<std::shared_ptr<LoadedModel>, double>;
@@ -22,7 +89,10 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
             [=](const LoadTask::Report& report) {
                 load_backends(libraries);
                 auto loaded = std::make_shared<LoadedModel>();
-                loaded->model = Model::load(options, *cancel, [&](double part) { report(double(part)); });
+                LoadOptions placed = options;
+                if (cuda && !(placed.gpu = find_cuda({}).device))
+                    throw Error("no-cuda", "No GPU has been found yet: call findCuda first.");
+                loaded->model = Model::load(placed, *cancel, [&](double part) { report(double(part)); });
                 loaded->tokenizer = std::make_unique<Tokenizer>(options.path);
                 if (loaded->tokenizer->size() > loaded->model->hyper.vocabulary)
                     throw Error("bad-model",
@@ -48,6 +118,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     define("Lock", LockObject::define(env), constructors->lock);
     define("Model", ModelObject::define(env), constructors->model);
     define("Store", StoreObject::define(env), constructors->store);
+    exports.Set("findCuda", Napi::Function::New(env, find_cuda_for, "findCuda"));
     exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
     exports.Set("mapEpisode", Napi::Function::New(env, EpisodeObject::map, "mapEpisode"));
     exports.Set("instructions", Napi::String::New(env, masses_instructions()));

@@ -23,6 +23,21 @@ std::vector<std::vector<int32_t>> token_lists(const Napi::Value& value, const ch
     return lists;
 }
 
+Napi::Object device_of(Napi::Env env, const Model& model) {
+    Napi::Object device = Napi::Object::New(env);
+    ggml_backend_dev_t gpu = model.backend->gpu_device();
+    size_t free = 0, total = 0;
+    if (gpu)
+        ggml_backend_dev_memory(gpu, &free, &total);
+    device.Set("kind", gpu ? "cuda" : "cpu");
+    device.Set("name", gpu ? ggml_backend_dev_description(gpu) : Backend::variant());
+    device.Set("memoryFree", static_cast<double>(free));
+    device.Set("memoryTotal", static_cast<double>(total));
+    device.Set("layers", std::min(model.gpu_layers, model.hyper.layers));
+    device.Set("whole", model.on_gpu(model.hyper.layers));
+    return device;
+}
+
 } // namespace
 
 Napi::Function ModelObject::define(Napi::Env env) {
@@ -74,6 +89,7 @@ Napi::Value ModelObject::info(const Napi::CallbackInfo& call) {
         info.Set("weightFormat", model.weight_format);
         info.Set("loadSeconds", model.load_seconds);
         info.Set("cpu", Backend::variant());
+        info.Set("device", device_of(call.Env(), model));
         info.Set("beginToken", loaded()->tokenizer->begin());
         info.Set("chats", loaded()->tokenizer->chats());
         return info;

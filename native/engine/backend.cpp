@@ -37,32 +37,89 @@ void load_backends(const std::string& folder) {
         throw Error("engine-missing", "no CPU backend of ggml in " + folder + " runs on this processor");
 }
 
-Backend::Backend(int threads) {
-    backend_ = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
-    if (!backend_)
+Backend::Backend(int threads, ggml_backend_dev_t gpu) {
+    cpu_ = ggml_backend_init_by_type(GGML_BACKEND_DEVICE_TYPE_CPU, nullptr);
+    if (!cpu_)
         throw Error("engine-missing", "ggml's CPU backend could not be started");
     threads_ = threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     if (auto set_threads = registered<void (*)(ggml_backend_t, int)>("ggml_backend_set_n_threads"))
-        set_threads(backend_, threads_);
+        set_threads(cpu_, threads_);
+    if (gpu && !(gpu_ = ggml_backend_dev_init(gpu, nullptr))) {
+        ggml_backend_free(cpu_);
+        throw Error("no-cuda", std::string("The GPU ") + ggml_backend_dev_description(gpu) +
+                                   " could not be used. Use --device cpu.");
+    }
 }
 
-Backend::~Backend() { ggml_backend_free(backend_); }
+Backend::~Backend() {
+    ggml_backend_sched_free(scheduler_);
+    if (gpu_)
+        ggml_backend_free(gpu_);
+    ggml_backend_free(cpu_);
+}
 
-void Backend::compute(ggml_cgraph* graph, const Cancel& cancel) {
+size_t Backend::free_memory() const {
+    size_t free = 0, total = 0;
+    if (gpu_)
+        ggml_backend_dev_memory(gpu_device(), &free, &total);
+    return free;
+}
+
+ggml_backend_sched_t Backend::scheduler() {
+    if (!scheduler_) {
+        ggml_backend_t backends[] = {gpu_, cpu_};
+        // What the CPU computes and the GPU goes on with is copied faster from memory that is pinned.
+        ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(gpu_device());
+        ggml_backend_buffer_type_t types[] = {ggml_backend_get_default_buffer_type(gpu_),
+                                              pinned ? pinned : ggml_backend_get_default_buffer_type(cpu_)};
+        scheduler_ = ggml_backend_sched_new(backends, types, 2, max_nodes, false, true);
+    }
+    return scheduler_;
+}
+
+Planner::Planner(Backend& backend) : backend_(backend) {
+    if (!backend.gpu_)
+        allocator_ = ggml_gallocr_new(ggml_backend_get_default_buffer_type(backend.cpu_));
+}
+
+Planner::~Planner() {
+    if (allocator_)
+        ggml_gallocr_free(allocator_);
+    else if (backend_.laid_out_ == this)
+        backend_.laid_out_ = nullptr;
+}
+
+void Planner::lay_out(ggml_cgraph* graph) {
+    laid_out_ = false;
+    bool enough;
+    if (allocator_) {
+        enough = ggml_gallocr_alloc_graph(allocator_, graph);
+    } else {
+        ggml_backend_sched_reset(backend_.scheduler());
+        backend_.laid_out_ = this;
+        enough = ggml_backend_sched_alloc_graph(backend_.scheduler(), graph);
+    }
+    if (!enough)
+        throw Error("internal", "There is not enough memory for a batch of the model.");
+    laid_out_ = true;
+}
+
+bool Planner::holds() const { return laid_out_ && (allocator_ || backend_.laid_out_ == this); }
+
+void Planner::compute(ggml_cgraph* graph, const Cancel& cancel) {
     cancel.check();
     auto set_abort =
         registered<void (*)(ggml_backend_t, ggml_abort_callback, void*)>("ggml_backend_set_abort_callback");
     if (set_abort)
-        set_abort(backend_, cancelled, const_cast<Cancel*>(&cancel));
-    const ggml_status status = ggml_backend_graph_compute(backend_, graph);
+        set_abort(backend_.cpu_, cancelled, const_cast<Cancel*>(&cancel));
+    const ggml_status status = allocator_ ? ggml_backend_graph_compute(backend_.cpu_, graph)
+                                          : ggml_backend_sched_graph_compute(backend_.scheduler(), graph);
     if (set_abort)
-        set_abort(backend_, nullptr, nullptr);
+        set_abort(backend_.cpu_, nullptr, nullptr);
     cancel.check();
     if (status != GGML_STATUS_SUCCESS)
         throw Error("internal", std::string("ggml could not compute a batch: ") + ggml_status_to_string(status));
 }
-
-ggml_backend_buffer_type_t Backend::buffer_type() const { return ggml_backend_get_default_buffer_type(backend_); }
 
 std::string Backend::variant() {
     Dl_info info;

@@ -11,8 +11,8 @@
 
 namespace longread {
 
-// Tokens computed at once: enough rows that weights are fetched from memory seldom, few enough that cancelling is
-// quick.
+// Tokens of an episode computed at once: enough rows that weights are fetched from memory seldom, few enough that
+// cancelling is quick. The same on every device, since it decides where the window slides.
 constexpr int batch_tokens = 512;
 
 struct ContextOptions {
@@ -20,7 +20,7 @@ struct ContextOptions {
     int layers = 0;   // how many of the model's layers are ever run
     int window = 0;   // 0: everything before a token is seen
     int sinks = 0;
-    int batch = batch_tokens;
+    int batch = 0; // tokens read at once at most; 0: what suits the device
 };
 
 // What a batch should give beside filling the cache.
@@ -54,26 +54,44 @@ class Context {
     // Forgets everything after the first `tokens` tokens (only where the context has not slid).
     void truncate(int tokens);
     int position() const { return position_; }
+    int batch() const { return options_.batch; }
 
   private:
-    struct Inputs;
+    struct Inputs {
+        ggml_tensor *tokens, *positions, *slots, *distance, *mask, *sliding_mask, *rows, *sink_shift;
+        int count, used_slots;
+    };
+    struct Outputs {
+        std::vector<ggml_tensor*> keys, queries, attention;
+        ggml_tensor* logits;
+    };
     void make_room(int count);
     void keep_sinks();
-    ggml_tensor* attend(ggml_context* ctx, ggml_cgraph* graph, int layer, ggml_tensor* normed, const Inputs& in,
-                        const Wanted& wanted, struct Outputs& out);
+    bool same_graph(int count, int slots, const Wanted& wanted) const;
+    void build(int count, int slots, const Wanted& wanted);
+    void place_inputs(ggml_context* ctx);
+    ggml_tensor* attend(ggml_context* ctx, int layer, ggml_tensor* normed, const Wanted& wanted);
+    void set_inputs(const int32_t* tokens, const Wanted& wanted);
 
     Model& model_;
     ContextOptions options_;
+    std::unique_ptr<Arena> cache_;
     std::vector<ggml_tensor*> keys_, values_; // by layer
     std::vector<ggml_tensor*> sink_keys_;     // F32, as first rotated; made when the window first slides
-    ggml_context* cache_tensors_ = nullptr;
-    ggml_backend_buffer_t cache_ = nullptr;
-    ggml_gallocr_t allocator_ = nullptr;
+    Planner planner_;
     std::vector<char> graph_memory_;
-    std::vector<int> slot_position_; // position of the token in each used slot
-    int used_ = 0;                   // slots in use
-    int position_ = 0;               // tokens read
-    int sink_shift_ = 0;             // how far the sinks are to be rotated on; 0 before the window slides
+    // The graph of the last batch. While one token follows another it stays the same but for what its inputs hold, so
+    // it is neither built nor laid out again, and on a GPU its launches are recorded once (CUDA graphs).
+    std::unique_ptr<ggml_context, decltype(&ggml_free)> graph_tensors_{nullptr, ggml_free};
+    ggml_cgraph* graph_ = nullptr;
+    Wanted graph_wanted_;
+    Inputs in_{};
+    Outputs out_{};
+    ggml_backend_buffer_t gpu_inputs_ = nullptr; // on a GPU inputs lie where they are used
+    std::vector<int> slot_position_;             // position of the token in each used slot
+    int used_ = 0;                               // slots in use
+    int position_ = 0;                           // tokens read
+    int sink_shift_ = 0;                         // how far the sinks are to be rotated on; 0 before the window slides
 };
 
 } // namespace longread

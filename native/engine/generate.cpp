@@ -54,8 +54,8 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
     const std::vector<int> watch = wanted.watch;
 
     Captured captured;
-    for (int first = 0; first < prompt; first += batch_tokens) {
-        const int count = std::min(batch_tokens, prompt - first);
+    for (int first = 0; first < prompt; first += context.batch()) {
+        const int count = std::min(context.batch(), prompt - first);
         const bool last = first + count == prompt;
         wanted.watch = last ? watch : std::vector<int>();
         wanted.rows = last ? std::vector<int32_t>{count - 1} : std::vector<int32_t>();

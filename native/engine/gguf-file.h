@@ -33,6 +33,12 @@ class GgufFile {
     size_t tensors() const;
     // The tensor's description (no data), or null.
     ggml_tensor* find(const std::string& name) const;
+    // Calls back with the description of every tensor.
+    template <typename Callback> void each(Callback callback) const {
+        for (ggml_tensor* tensor = ggml_get_first_tensor(descriptions_); tensor;
+             tensor = ggml_get_next_tensor(descriptions_, tensor))
+            callback(static_cast<const ggml_tensor*>(tensor));
+    }
     // Reads the tensor's bytes into `to`; throws when the file ends before them.
     void read(const ggml_tensor* tensor, void* to);
     [[noreturn]] void bad(const std::string& why) const;

@@ -7,20 +7,24 @@
 namespace longread {
 namespace {
 
-// Weights are kept in Q8_0 unless the file's own format is asked for: measured on two AVX-512 cores, Q4_1 reads 364
-// tokens/s and the same weights in Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225). Q4_1
-// and the K formats have no packed kernels. Vectors (norms, biases) stay as they are.
-ggml_type kept_type(const ggml_tensor* tensor, bool transcode) {
-    const bool matrix = ggml_n_dims(tensor) == 2;
-    if (!transcode || !matrix || tensor->ne[0] % ggml_blck_size(GGML_TYPE_Q8_0) != 0)
+// On the CPU the quick format is Q8_0: measured on two AVX-512 cores, Q4_1 reads 364 tokens/s and the same weights in
+// Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225); Q4_1 and the K formats have no packed
+// kernels. A GPU has kernels for each, and the fewer bytes the quicker it decodes; only F32 is slow there. Vectors
+// (norms, biases) stay as they are.
+ggml_type kept_type(const ggml_tensor* tensor, WeightFormat wanted, bool on_gpu) {
+    if (ggml_n_dims(tensor) != 2 || wanted == WeightFormat::file)
         return tensor->type;
-    return GGML_TYPE_Q8_0;
+    ggml_type type = wanted == WeightFormat::f16 ? GGML_TYPE_F16 : GGML_TYPE_Q8_0;
+    if (wanted == WeightFormat::fast && on_gpu)
+        type = tensor->type == GGML_TYPE_F32 ? GGML_TYPE_F16 : tensor->type;
+    return tensor->ne[0] % ggml_blck_size(type) == 0 ? type : tensor->type;
 }
 
-// Rows are split among threads; `from` holds rows of `type`, `to` receives Q8_0.
-void transcode_rows(ggml_type type, const char* from, char* to, int64_t columns, int64_t rows, int threads) {
+// Rows are split among threads; `from` holds rows of `type`, `to` receives those of `kept`.
+void transcode_rows(ggml_type type, const char* from, ggml_type kept, char* to, int64_t columns, int64_t rows,
+                    int threads) {
     const ggml_to_float_t to_float = ggml_get_type_traits(type)->to_float;
-    const size_t from_row = ggml_row_size(type, columns), to_row = ggml_row_size(GGML_TYPE_Q8_0, columns);
+    const size_t from_row = ggml_row_size(type, columns), to_row = ggml_row_size(kept, columns);
     std::vector<std::thread> workers;
     for (int t = 0; t < threads; ++t) {
         workers.emplace_back([=] {
@@ -30,12 +34,46 @@ void transcode_rows(ggml_type type, const char* from, char* to, int64_t columns,
                     std::memcpy(row.data(), from + r * from_row, from_row);
                 else
                     to_float(from + r * from_row, row.data(), columns);
-                ggml_quantize_chunk(GGML_TYPE_Q8_0, row.data(), to + r * to_row, 0, 1, columns, nullptr);
+                ggml_quantize_chunk(kept, row.data(), to + r * to_row, 0, 1, columns, nullptr);
             }
         });
     }
     for (std::thread& worker : workers)
         worker.join();
+}
+
+// How many layers from the first on fit into a GPU's free memory, each with its part of a cache; one more than there
+// are: embeddings and output, too. Kept free for the driver's and cuBLAS's own: 768 MiB; and a batch's results.
+int layers_that_fit(const Hyper& h, const GgufFile& file, const LoadOptions& options, const Backend& backend) {
+    constexpr size_t own = size_t(768) << 20, cached_tokens = 8192;
+    const size_t widest = static_cast<size_t>(4) * h.embedding + 3 * h.feed_forward;
+    const size_t taken = own + widest * sizeof(float) * static_cast<size_t>(backend.batch());
+    const size_t free = backend.free_memory();
+    size_t room = free > taken ? free - taken : 0;
+    const size_t cache = cached_tokens * 2 * sizeof(ggml_fp16_t) * static_cast<size_t>(h.key_heads) * h.head_size;
+    int fit = 0;
+    auto takes = [&](size_t bytes) {
+        if (bytes > room)
+            return false;
+        room -= bytes;
+        ++fit;
+        return true;
+    };
+    auto kept_bytes = [&](const std::string& prefix) {
+        size_t sum = 0;
+        file.each([&](const ggml_tensor* tensor) {
+            const bool in_layer = std::strncmp(tensor->name, "blk.", 4) == 0;
+            if (prefix.empty() ? !in_layer : std::strncmp(tensor->name, prefix.c_str(), prefix.size()) == 0)
+                sum += static_cast<size_t>(ggml_row_size(kept_type(tensor, options.weights, true), tensor->ne[0])) *
+                       static_cast<size_t>(ggml_nrows(tensor));
+        });
+        return sum;
+    };
+    while (fit < h.layers && takes(kept_bytes("blk." + std::to_string(fit) + ".") + cache))
+        ;
+    if (fit == h.layers)
+        takes(kept_bytes(""));
+    return fit;
 }
 
 } // namespace
@@ -47,10 +85,13 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
     auto model = std::make_unique<Model>();
     model->hyper = Hyper::read(file, options.path);
     Hyper& h = model->hyper;
-    model->backend = std::make_unique<Backend>(options.threads);
+    model->backend = std::make_unique<Backend>(options.threads, options.gpu);
+    if (options.gpu)
+        model->gpu_layers = options.gpu_layers < 0 ? layers_that_fit(h, file, options, *model->backend)
+                                                   : std::min(options.gpu_layers, h.layers + 1);
 
-    const size_t most_tensors = static_cast<size_t>(h.layers) * 24 + 8;
-    model->tensors_ = ggml_init({ggml_tensor_overhead() * most_tensors, nullptr, true});
+    model->weights_ = std::make_unique<Arena>(*model->backend, static_cast<size_t>(h.layers) * 24 + 8);
+    bool gpu = model->on_gpu(h.layers);                       // where what is declared next lies
     std::vector<std::pair<ggml_tensor*, ggml_tensor*>> pairs; // ours, the file's
     auto want = [&](const std::string& name, int64_t columns, int64_t rows, bool required) -> ggml_tensor* {
         ggml_tensor* theirs = file.find(name);
@@ -65,7 +106,8 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
             file.bad("the tensor " + name + " should hold 32-bit numbers");
         if (theirs->type != GGML_TYPE_F32 && !ggml_get_type_traits(theirs->type)->to_float)
             file.bad("the tensor " + name + " has a format that cannot be read");
-        ggml_tensor* ours = ggml_new_tensor_2d(model->tensors_, kept_type(theirs, options.transcode), columns, rows);
+        ggml_tensor* ours =
+            ggml_new_tensor_2d(model->weights_->on(gpu), kept_type(theirs, options.weights, gpu), columns, rows);
         ggml_set_name(ours, name.c_str());
         pairs.emplace_back(ours, theirs);
         return ours;
@@ -88,6 +130,7 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
     if (llama)
         model->rope_factors = want("rope_freqs.weight", h.head_size / 2, 1, false);
     for (int i = 0; i < h.layers; ++i) {
+        gpu = model->on_gpu(i);
         const std::string b = "blk." + std::to_string(i) + ".";
         Layer l{};
         l.attn_norm = want(b + "attn_norm.weight", h.embedding, 1, true);
@@ -122,11 +165,9 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
         file.bad("it holds tensors that are no part of a model of architecture " + h.architecture);
     model->weight_format = ggml_type_name(model->layers[0].up->type);
 
-    model->buffer_ = ggml_backend_alloc_ctx_tensors(model->tensors_, model->backend->handle());
-    if (!model->buffer_)
+    if (!model->weights_->allocate(GGML_BACKEND_BUFFER_USAGE_WEIGHTS))
         throw Error("bad-model", "There is not enough memory for the weights of " + options.path + ".");
-    ggml_backend_buffer_set_usage(model->buffer_, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    model->weight_bytes = ggml_backend_buffer_get_size(model->buffer_);
+    model->weight_bytes = model->weights_->bytes();
 
     std::vector<char> raw, packed;
     size_t done = 0;
@@ -137,7 +178,7 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
         const char* bytes = raw.data();
         if (ours->type != theirs->type) {
             packed.resize(ggml_nbytes(ours));
-            transcode_rows(theirs->type, raw.data(), packed.data(), ours->ne[0], ours->ne[1],
+            transcode_rows(theirs->type, raw.data(), ours->type, packed.data(), ours->ne[0], ours->ne[1],
                            model->backend->threads());
             bytes = packed.data();
         }
@@ -147,11 +188,6 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
     }
     model->load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     return model;
-}
-
-Model::~Model() {
-    ggml_backend_buffer_free(buffer_);
-    ggml_free(tensors_);
 }
 
 } // namespace longread

@@ -1,6 +1,6 @@
 // A model in memory: hyperparameters and weights of a GGUF file, checked before they are used.
 #pragma once
-#include "engine/backend.h"
+#include "engine/arena.h"
 #include "engine/hyper.h"
 #include <functional>
 #include <mutex>
@@ -15,10 +15,18 @@ struct Layer {
     ggml_tensor *ffn_norm, *gate, *up, *down, *gate_bias, *up_bias, *down_bias, *ffn_post_norm;
 };
 
+// In what format matrices are kept: the file's own, one of two, or what is quickest where they lie (kept_type() in
+// model.cpp).
+enum class WeightFormat { file, fast, q8_0, f16 };
+
 struct LoadOptions {
     std::string path;
-    bool transcode = true; // to Q8_0 (see transcode() in model.cpp); false keeps the file's formats
+    WeightFormat weights = WeightFormat::fast;
     int threads = 0;
+    ggml_backend_dev_t gpu = nullptr; // null: the CPU alone
+    // Layers on the GPU, the first ones, since reading stops early; one more than the model has: the output, too. -1:
+    // as many as its free memory holds.
+    int gpu_layers = -1;
 };
 
 class Model {
@@ -26,7 +34,6 @@ class Model {
     // Throws Error("bad-model" | "bad-architecture" | "cancelled"). `progress` gets a fraction 0..1.
     static std::unique_ptr<Model> load(const LoadOptions& options, const Cancel& cancel,
                                        const std::function<void(double)>& progress);
-    ~Model();
 
     Hyper hyper;
     std::vector<Layer> layers;
@@ -36,15 +43,17 @@ class Model {
     ggml_tensor* output_bias = nullptr;  // [vocabulary]
     ggml_tensor* rope_factors = nullptr; // [head size / 2], by which Llama 3.1 and later divide angles
     size_t weight_bytes = 0;
+    int gpu_layers = 0;        // the first of them lie on the GPU; one more than there are: embeddings and output, too
     std::string weight_format; // of the first layer's feed-forward weights
     double load_seconds = 0;
     // Held for the length of each computation: one at a time.
     std::mutex lock;
     std::unique_ptr<Backend> backend;
 
+    bool on_gpu(int layer) const { return layer < gpu_layers; }
+
   private:
-    ggml_context* tensors_ = nullptr;
-    ggml_backend_buffer_t buffer_ = nullptr;
+    std::unique_ptr<Arena> weights_;
 };
 
 } // namespace longread

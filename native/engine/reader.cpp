@@ -21,8 +21,8 @@ std::vector<int> layers_of(const RecallHeads& heads) {
 void in_batches(Context& context, const std::vector<int32_t>& tokens, const Wanted& wanted, const Cancel& cancel,
                 const std::function<void(int first, int count, Captured&)>& after) {
     Captured captured;
-    for (int first = 0; first < static_cast<int>(tokens.size()); first += batch_tokens) {
-        const int count = std::min(batch_tokens, static_cast<int>(tokens.size()) - first);
+    for (int first = 0; first < static_cast<int>(tokens.size()); first += context.batch()) {
+        const int count = std::min(context.batch(), static_cast<int>(tokens.size()) - first);
         context.read(tokens.data() + first, count, wanted, cancel, captured);
         after(first, count, captured);
     }
@@ -106,6 +106,7 @@ std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, co
     context_options.window = options.window;
     context_options.sinks = options.sinks;
     context_options.layers = wanted.keys.back() + 1;
+    context_options.batch = batch_tokens;
     context_options.capacity = std::min(total, options.sinks + options.window + batch_tokens);
     Context context(model, context_options);
 
@@ -179,8 +180,8 @@ std::vector<float> read_logits(Model& model, const std::vector<int32_t>& tokens,
     Context context(model, options);
     std::vector<float> logits;
     Captured captured;
-    for (int first = 0; first < static_cast<int>(tokens.size()); first += batch_tokens) {
-        const int count = std::min(batch_tokens, static_cast<int>(tokens.size()) - first);
+    for (int first = 0; first < static_cast<int>(tokens.size()); first += context.batch()) {
+        const int count = std::min(context.batch(), static_cast<int>(tokens.size()) - first);
         Wanted wanted;
         for (int32_t row : rows)
             if (row >= first && row < first + count)

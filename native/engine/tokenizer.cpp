@@ -8,6 +8,8 @@ namespace longread {
 Tokenizer::Tokenizer(const std::string& path) : path_(path) {
     llama_model_params params = llama_model_default_params();
     params.vocab_only = true;
+    ggml_backend_dev_t none = nullptr;
+    params.devices = &none; // a GPU that is there would be started
     params.n_gpu_layers = 0;
     model_ = llama_model_load_from_file(path.c_str(), params);
     if (!model_)

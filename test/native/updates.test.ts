@@ -191,7 +191,7 @@ describe('the engine while a workspace is read', () => {
     const model = writeRandomModel(join(folder, 'random.gguf'))
     const root = workspace(many(80))
     request = { root, model, profile, memory: null, weights: 'file', device: 'cpu', threads: 1, breadcrumbs: true }
-    handlers = createHandlers({ log: () => undefined })
+    handlers = createHandlers({ log: () => undefined, device: () => undefined })
   })
 
   after(() => handlers.dispose?.())

@@ -71,6 +71,14 @@ async function behave(request: StreamRequest, tools: CallTools): Promise<number>
         await delay(10_000)
       }
       return times
+    case 'crash':
+      // As a CUDA fault does, only where a GPU computes.
+      if (request.device === 'cuda') {
+        process.stderr.write('CUDA error: an illegal memory access was encountered\n')
+        await delay(50)
+        process.abort()
+      }
+      return times
     case 'exit':
       return process.exit(Number(argument))
     case 'spin':
@@ -91,9 +99,13 @@ async function behave(request: StreamRequest, tools: CallTools): Promise<number>
   }
 }
 
-export const createHandlers: HandlersModule['createHandlers'] = () => {
+export const createHandlers: HandlersModule['createHandlers'] = ({ device }) => {
   const handlers: EngineHandlers = {
     async stream(request, tools) {
+      const memory =
+        request.device === 'cuda' ? { memoryFree: 1e9, memoryTotal: 2e9 } : { memoryFree: 0, memoryTotal: 0 }
+      const whole = request.device === 'cuda'
+      device({ kind: whole ? 'cuda' : 'cpu', name: whole ? 'a GPU' : 'zen4', ...memory, layers: whole ? 4 : 0, whole })
       for (let done = 1; done <= 3; ++done) tools.progress({ phase: 'read', done, total: 3, unit: 'files', rate: 1 })
       return result(await behave(request, tools))
     },

@@ -148,6 +148,27 @@ describe('an engine client', () => {
       assert.equal(notices.length, 1)
     })
 
+    it('repeats on the processor what crashed while a GPU computed, says so once, and stays there', async () => {
+      const devices: string[] = []
+      make({ onDevice: ({ kind }) => devices.push(kind) })
+      const visits = visited()
+      const request = { ...streamRequest('crash', visits), device: 'cuda' } as const
+      assert.equal((await client.call('stream', request)).tokens, 2)
+      assert.equal((await client.call('stream', request)).tokens, 3)
+      assert.deepEqual(devices, ['cuda', 'cpu', 'cpu'])
+      assert.equal(notices.length, 1)
+      assert.match(notices[0]!, /SIGABRT.* while a GPU computed; the request is repeated on the processor/)
+      assert.ok(log.some((line) => line.includes('CUDA error')))
+    })
+
+    it('stays on the GPU when the process was killed there, which is no fault of the GPU', async () => {
+      const devices: string[] = []
+      make({ onDevice: ({ kind }) => devices.push(kind) })
+      const request = { ...streamRequest('die:1', visited()), device: 'cuda' } as const
+      assert.equal((await client.call('stream', request)).tokens, 2)
+      assert.deepEqual(devices, ['cuda', 'cuda'])
+    })
+
     it('between two calls starts it again without a word', async () => {
       const first = await pid()
       process.kill(first, 'SIGKILL')

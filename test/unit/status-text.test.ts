@@ -1,7 +1,7 @@
 /** What the status bar says in each state. */
 import assert from 'node:assert/strict'
 import { LongreadError, noModel } from '../../extension/errors'
-import type { Progress } from '../../extension/protocol/types'
+import type { Device, Progress } from '../../extension/protocol/types'
 import { statusText, type Translate } from '../../extension/views/status-text'
 
 const t: Translate = (message, ...args) => message.replace(/\{(\d)\}/g, (_, i: string) => String(args[Number(i)]))
@@ -34,6 +34,14 @@ describe('the status bar', () => {
       /430 tokens, 465 a second\.\n3 min to go\./,
     )
     assert.match(statusText({ kind: 'ready', held }, t).tooltip, /1,200 files with 54,321 tokens/)
+  })
+
+  it('names the GPU that computes, and how much of the model lies there', () => {
+    const gpu = { kind: 'cuda', name: 'NVIDIA H100', memoryFree: 1, memoryTotal: 2, layers: 12 } as const
+    const tooltip = (device: Device) => statusText({ kind: 'ready', held }, t, device).tooltip
+    assert.match(tooltip({ ...gpu, whole: true }), /\nComputed on NVIDIA H100\.$/)
+    assert.match(tooltip({ ...gpu, whole: false }), /\nComputed on NVIDIA H100 \(12 layers\) and the processor\.$/)
+    assert.doesNotMatch(tooltip({ ...gpu, kind: 'cpu', name: 'zen4', whole: false }), /Computed/)
   })
 
   it('shows no share of what has no known end', () => {
