@@ -40,7 +40,8 @@ class Segment {
     // the folder: when this returns, the segment outlives a crash. Throws Error("disk"); nothing is left half-written.
     void save(const std::string& path, const std::string& aside, const std::string& metadata) const;
 
-    // Units of `from` in a new order: `units[u]` is a unit of `from`, or -1 for one without tokens. Throws Error("usage") for a unit that `from` does not have.
+    // Units of `from` in a new order: `units[u]` is a unit of `from`, or -1 for one without tokens. Throws
+    // Error("usage") for a unit that `from` does not have.
     static std::shared_ptr<Segment> pick(const Segment& from, const std::vector<int>& units);
 
     // False when the keys are not what was written. Reads them once; afterwards it only tells.
