@@ -18,6 +18,7 @@ export const commands = {
   openInlineInChat: 'longread.openInlineInChat',
   dismissInline: 'longread.dismissInline',
   summarize: 'longread.summarize',
+  summarizeFolder: 'longread.summarizeFolder',
   read: 'longread.read',
   pause: 'longread.pause',
   showLeftOut: 'longread.showLeftOut',

@@ -79,7 +79,9 @@ function build(
     [commands.stopInline]: (thread: vscode.CommentThread) => inline.stop(thread),
     [commands.openInlineInChat]: (thread: vscode.CommentThread) => inline.openInPanel(thread),
     [commands.dismissInline]: (thread: vscode.CommentThread) => inline.dismiss(thread),
-    [commands.summarize]: async () => (await import('./views/summary.js')).summarizeRepository(context, made),
+    [commands.summarize]: async () => (await import('./views/summary.js')).summarize(context, made),
+    [commands.summarizeFolder]: async (folder?: vscode.Uri) =>
+      (await import('./views/summary.js')).summarize(context, made, folder),
     [commands.read]: () => made.readNow(),
     [commands.pause]: () => made.current?.session.pause(),
     [commands.showLeftOut]: async () => (await import('./views/left-out.js')).showLeftOut(made),

@@ -5,7 +5,7 @@ import type { RecallOptions } from '../protocol/types'
  * Seconds that reading again may take before an answer or a list that somebody looks at: with them the first word comes within five
  * seconds on two cores (`longread bench editor`).
  */
-const rerankSeconds = 2.5
+const rerankSeconds = 1.5
 
 export const promptly = {
   top: 24,

@@ -70,7 +70,7 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
     section: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, [], tools)
-        return engine.repairing(memory, request, tools, () => summarySection(memory, request.section, tools))
+        return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools))
       }),
     outline: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),

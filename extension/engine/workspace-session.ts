@@ -136,10 +136,11 @@ export class WorkspaceSession {
     })
   }
 
-  /** One section of a summary of what is held. */
-  async section(section: SectionId, options: CallOptions = {}): Promise<Section> {
+  /** One section of a summary of what is held, or of a folder of it. */
+  async section(section: SectionId, options: CallOptions & { readonly folder?: string } = {}): Promise<Section> {
+    const { folder = '' } = options
     return this.#first(options, (request, now, watched) =>
-      this.engine.call('section', { ...request, section, now }, watched),
+      this.engine.call('section', { ...request, section, folder, now }, watched),
     )
   }
 

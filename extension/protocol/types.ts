@@ -244,6 +244,8 @@ export type SectionId = 'purpose' | 'run' | 'architecture' | 'entries' | 'types'
 
 export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'now'> {
   readonly section: SectionId
+  /** Only of this folder, with a slash at its end. */
+  readonly folder?: string
 }
 
 export interface Section {

@@ -12,6 +12,7 @@ import { asLongreadError } from '../errors'
 import type { EarlierTurn, Place, RecalledUnit } from '../protocol/types'
 import { messageOf } from './failure'
 import { harmless } from './harmless'
+import { noFolderText } from './no-folder'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 import { doing } from './chat/session-view'
@@ -45,7 +46,7 @@ async function respond(
 ): Promise<vscode.ChatResult> {
   const { t } = vscode.l10n
   const current = sessions.current
-  if (!current) return failed(t('Open a folder to ask about it.'))
+  if (!current) return failed(noFolderText())
   const within = placesOf(current.folder, request.references)
   const named = within.map(({ file }) => file).join(', ')
   const question =
@@ -127,7 +128,7 @@ async function summarize(
 ): Promise<vscode.ChatResult> {
   const { write } = await import('./summary.js')
   let shown = 0
-  await write(current, context, signal, (sections) => {
+  await write(current, context, { signal }, (sections) => {
     for (const { title, markdown } of sections.slice(shown)) stream.markdown(`\n\n### ${title}\n\n${markdown}\n`)
     shown = sections.length
     return Promise.resolve()

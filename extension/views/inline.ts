@@ -15,6 +15,7 @@ import type { Chat } from './chat/panel'
 import { doing } from './chat/session-view'
 import { harmless } from './harmless'
 import { messageOf } from './failure'
+import { noFolderOf } from './no-folder'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 
@@ -63,8 +64,7 @@ export class InlineQuestions implements vscode.Disposable {
   /** Asks for a question about the selection or the lines given, and answers it there. */
   async open(at?: InlineTarget): Promise<void> {
     const { t } = vscode.l10n
-    const target = targetOf(at)
-    const folder = target && this.folderOf(target.uri)
+    const { target, folder } = this.where(at)
     if (!target || !folder) return
     const text = await vscode.window.showInputBox({
       title: t('Ask About These Lines'),
@@ -75,8 +75,7 @@ export class InlineQuestions implements vscode.Disposable {
   }
 
   async ask(preset: Preset, at?: InlineTarget): Promise<void> {
-    const target = targetOf(at)
-    const folder = target && this.folderOf(target.uri)
+    const { target, folder } = this.where(at)
     if (!target || !folder) return
     const thread = this.thread(target.uri, target.range)
     await this.answer(thread, folder, (subject, outline) =>
@@ -111,6 +110,15 @@ export class InlineQuestions implements vscode.Disposable {
   dispose(): void {
     for (const { abort } of this.threads.values()) abort.abort()
     this.controller.dispose()
+  }
+
+  /** Where a question is asked; says why where it cannot be. */
+  private where(at: InlineTarget | undefined): { readonly target?: InlineTarget; readonly folder?: FolderSession } {
+    const target = targetOf(at)
+    const folder = target && this.folderOf(target.uri)
+    if (target && folder) return { target, folder }
+    void vscode.window.showInformationMessage(noFolderOf(target?.uri))
+    return {}
   }
 
   private folderOf(uri: vscode.Uri): FolderSession | undefined {

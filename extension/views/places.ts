@@ -7,6 +7,7 @@ import { lineHeat } from '../answer/heat'
 import { contextKeys } from '../contributions'
 import type { FoundUnit } from '../protocol/chat'
 import type { Place } from '../protocol/types'
+import { cellsAt } from '../workspace/notebook'
 
 /** Steps of heat; a decoration type cannot change its colour. */
 const steps = [0.1, 0.2, 0.32, 0.45]
@@ -43,6 +44,12 @@ export class Places implements vscode.Disposable {
       await vscode.commands.executeCommand('revealInExplorer', uri)
       return
     }
+    if (
+      file.endsWith('.ipynb') &&
+      startLine !== undefined &&
+      (await this.openCells(uri, startLine, endLine ?? startLine))
+    )
+      return
     const document = await vscode.workspace.openTextDocument(uri)
     const editor = await vscode.window.showTextDocument(document, {
       preview: true,
@@ -52,7 +59,33 @@ export class Places implements vscode.Disposable {
     const range = new vscode.Range(startLine - 1, 0, (endLine ?? startLine) - 1, Number.MAX_SAFE_INTEGER)
     editor.selection = new vscode.Selection(range.start, range.start)
     editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport)
-    editor.setDecorations(this.cited, [document.validateRange(range)])
+    this.light(editor, document.validateRange(range))
+  }
+
+  /** Shows cells of a notebook, lit for a moment; false where no editor for notebooks takes it. */
+  private async openCells(uri: vscode.Uri, startLine: number, endLine: number): Promise<boolean> {
+    const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri))
+    const cells = cellsAt(text, startLine, endLine)
+    if (!cells) return false
+    const notebook = await vscode.workspace.openNotebookDocument(uri).then(undefined, () => undefined)
+    if (!notebook) return false
+    const range = new vscode.NotebookRange(cells.first, cells.end)
+    const viewColumn = columnOfEditors()
+    const editor = await vscode.window.showNotebookDocument(notebook, {
+      preview: true,
+      viewColumn,
+      selections: [range],
+    })
+    editor.revealRange(range, vscode.NotebookEditorRevealType.InCenterIfOutsideViewport)
+    const shown = new Set(notebook.getCells(range).map((cell) => cell.document.uri.toString()))
+    for (const inside of vscode.window.visibleTextEditors)
+      if (shown.has(inside.document.uri.toString()))
+        this.light(inside, new vscode.Range(0, 0, inside.document.lineCount - 1, Number.MAX_SAFE_INTEGER))
+    return true
+  }
+
+  private light(editor: vscode.TextEditor, range: vscode.Range): void {
+    editor.setDecorations(this.cited, [range])
     setTimeout(() => editor.setDecorations(this.cited, []), litMs)
   }
 

@@ -4,6 +4,7 @@ import { foundAsText, linesOf } from '../answer/as-text'
 import { promptly } from '../answer/asking'
 import { agents } from '../contributions'
 import { LongreadError } from '../errors'
+import { noFolderText } from './no-folder'
 import { uriOf } from './places'
 import type { Sessions } from './sessions'
 
@@ -21,10 +22,10 @@ export const registerRecallTool = (sessions: Sessions): vscode.Disposable =>
     }),
     async invoke({ input }, token) {
       const current = sessions.current
-      if (!current) throw new LongreadError('no-folder', vscode.l10n.t('Open a folder to ask about it.'))
+      if (!current) throw new LongreadError('no-folder', noFolderText())
       const { folder, session } = current
       const question = typeof input.question === 'string' ? input.question.trim() : ''
-      if (question === '') throw new LongreadError('usage', 'Give a question.')
+      if (question === '') throw new LongreadError('usage', vscode.l10n.t('Give a question.'))
       const top = Math.min(mostUnits, Math.max(1, Math.round(input.top ?? 8)))
       const abort = new AbortController()
       const cancelling = token.onCancellationRequested(() => abort.abort())

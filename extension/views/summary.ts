@@ -5,46 +5,77 @@
 import * as path from 'node:path'
 import * as vscode from 'vscode'
 import { runSummary } from '../answer/summary/keeper'
-import { sectionIds, summaryText } from '../answer/summary/summarize'
+import { relinked } from '../answer/summary/links'
+import { heldIn, sectionIds, summaryText } from '../answer/summary/summarize'
 import { streamRequest } from '../config'
 import { LongreadError } from '../errors'
 import type { Section } from '../protocol/types'
+import { noFolderText } from './no-folder'
 import { inNotification } from './notification'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 
-export async function summarizeRepository(context: vscode.ExtensionContext, sessions: Sessions): Promise<void> {
-  const current = sessions.current
-  if (!current) throw new LongreadError('no-folder', vscode.l10n.t('Open a folder to summarise it.'))
+/** Of the current folder, or of the folder that was chosen in the explorer. */
+export async function summarize(
+  context: vscode.ExtensionContext,
+  sessions: Sessions,
+  chosen?: vscode.Uri,
+): Promise<void> {
+  const { t } = vscode.l10n
+  const workspace = chosen && vscode.workspace.getWorkspaceFolder(chosen)
+  const current = workspace ? sessions.of(workspace) : sessions.current
+  if (!current) throw new LongreadError('no-folder', noFolderText())
   const { folder } = current
+  const inside = chosen && workspace ? path.posix.relative(folder.uri.path, chosen.path) : ''
+  const part = inside === '' ? '' : `${inside}/`
+  const name = inside === '' ? folder.name : inside
   sessions.used()
-  // Beside the repository, so that its links lead into it; saved only when and where a person says so.
-  const uri = uriOf(folder.uri, 'SUMMARY.md').with({ scheme: 'untitled' })
+  // In the root, so that its links lead into it; saved only when and where a person says so.
+  const file = inside === '' ? 'SUMMARY.md' : `SUMMARY-${inside.replaceAll('/', '-')}.md`
+  const uri = uriOf(folder.uri, file).with({ scheme: 'untitled' })
   const document = await vscode.workspace.openTextDocument(await free(uri))
   await vscode.window.showTextDocument(document, { preview: false })
-  await inNotification(vscode.l10n.t('Summarising {0}', folder.name), (progress, signal) =>
-    write(current, context, signal, async (sections) => {
+  await inNotification(t('Summarising {0}', name), (progress, signal) =>
+    write(current, context, { signal, part }, async (sections) => {
       progress.report({ increment: 100 / sectionIds.length, message: sections.at(-1)?.title ?? '' })
-      await replace(document, summaryText(folder.name, sections))
+      await replace(document, summaryText(name, sections))
     }),
   )
   await vscode.commands.executeCommand('markdown.showPreviewToSide', document.uri).then(undefined, () => undefined)
+  void offerToSave(document, folder.uri, t('The summary of {0} is done.', name))
+}
+
+/** Saves it where a person says, with links that lead from there. */
+async function offerToSave(document: vscode.TextDocument, root: vscode.Uri, message: string): Promise<void> {
+  const save = vscode.l10n.t('Save As…')
+  if ((await vscode.window.showInformationMessage(message, save)) !== save) return
+  const target = await vscode.window.showSaveDialog({
+    defaultUri: document.uri.with({ scheme: 'file' }),
+    filters: { Markdown: ['md'] },
+  })
+  if (!target) return
+  const text = relinked(document.getText(), root.fsPath, path.dirname(target.fsPath))
+  await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text))
+  await vscode.window.showTextDocument(target)
 }
 
 /** Makes what is missing of a folder's summary, and shows all of it whenever a section has come. */
 export async function write(
   { folder, session }: FolderSession,
   { storageUri }: Pick<vscode.ExtensionContext, 'storageUri'>,
-  signal: AbortSignal,
+  { signal, part = '' }: { readonly signal: AbortSignal; readonly part?: string },
   show: (sections: readonly Section[]) => Promise<void>,
 ): Promise<void> {
-  const outline = await session.outline({ signal, read: true })
+  const outline = heldIn(await session.outline({ signal, read: true }), part)
+  if (outline.length === 0)
+    throw new LongreadError('usage', vscode.l10n.t('Nothing in {0} is held, so there is nothing to summarise.', part))
   let shown = Promise.resolve()
   await runSummary({
     outline,
+    part,
     model: path.basename((await streamRequest(folder.uri)).model),
     folder: storageUri && path.join(storageUri.fsPath, 'summaries'),
-    make: (id) => session.section(id, { signal }),
+    make: (id) => session.section(id, { signal, folder: part }),
     onSections: (sections) => {
       const all = [...sections]
       shown = shown.then(() => show(all))

@@ -38,8 +38,22 @@ export function cutNotebook(lines: Lines): Unit[] | null {
   return hasRest ? [...units, ...cutText(lines, rest)] : units
 }
 
+/** The cells that some lines of a notebook's file belong to, as [first, end); undefined where it is none or they lie behind its cells. */
+export function cellsAt(
+  text: string,
+  startLine: number,
+  endLine: number,
+): { readonly first: number; readonly end: number } | undefined {
+  const cells = cellRows({ text })
+  // Punctuation before a cell belongs to it (cutNotebook).
+  const first = cells.findIndex(({ end }) => end >= startLine - 1)
+  if (first < 0) return undefined
+  const after = cells.findIndex(({ start }, i) => i > first && start > endLine - 1)
+  return { first, end: after < 0 ? cells.length : after }
+}
+
 /** The rows of each object in the top-level array `cells`; cells that share a row are joined. */
-function cellRows(lines: Lines): { start: number; end: number }[] {
+function cellRows(lines: Pick<Lines, 'text'>): { start: number; end: number }[] {
   const { text } = lines
   const cells: { start: number; end: number }[] = []
   let row = 0

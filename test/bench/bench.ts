@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   recall: () => import('./recall/run.js'),
   memory: () => import('./memory/run.js'),
   editor: () => import('./editor/run.js'),
+  window: () => import('./window/run.js'),
   facts: () => import('./facts/run.js'),
 }
 

@@ -3,7 +3,7 @@
  * model. The tests follow one another in one window, as a person's work does.
  */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
 import type { Browser, Frame } from 'playwright-core'
@@ -11,6 +11,7 @@ import { packageRoot } from '../../extension/engine/addon'
 import { modelPath, repositoryFixture } from '../support/model'
 import { temporaryFolder } from '../support/temp'
 import { startServer, type CodeServer } from './support/code-server'
+import { logOf } from './support/log'
 import { packageExtension, type Packaged } from './support/package'
 import { enginesBelow } from './support/processes'
 import { launch, Window } from './support/window'
@@ -59,14 +60,7 @@ describe('the extension in VS Code', function () {
     await panel.press('.composer textarea', 'Enter')
     return turn(length)
   }
-  /** What the output channel holds. */
-  const log = (): string => {
-    const logs = join(folder, 'data/logs')
-    return readdirSync(logs, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('Longread.log'))
-      .map((name) => readFileSync(join(logs, name), 'utf8'))
-      .join('')
-  }
+  const log = () => logOf(folder)
 
   it('is packed with all it needs and nothing else, in less than 40 MB', () => {
     const { files, bytes } = packaged

@@ -77,6 +77,7 @@ describe('a chat', () => {
       post: (message) => posted.push(message),
       folder: (uri) => (uri === 'file:///gone' ? undefined : { uri: uri ?? 'file:///a', name: 'a', session }),
       settings: () => ({ sampling: { temperature: 0, topP: 1, seed: 0, maxTokens: 10 }, readingTokens: 100 }),
+      noFolder: () => 'Open a folder to ask about it.',
       failure: (thrown) => ({ message: (thrown as Error).message, remedy: 'showLog' }),
       selection: () => undefined,
       text: () => Promise.resolve(''),

@@ -4,7 +4,8 @@ import { readdirSync } from 'node:fs'
 import { depthOf, drawArchitecture, folderImports, resolveImport } from '../../extension/answer/summary/architecture'
 import { entryPoints, mainTypes, risks } from '../../extension/answer/summary/found'
 import { runSummary } from '../../extension/answer/summary/keeper'
-import { makeSection, sectionIds, summaryText } from '../../extension/answer/summary/summarize'
+import { relinked } from '../../extension/answer/summary/links'
+import { heldIn, makeSection, sectionIds, summaryText } from '../../extension/answer/summary/summarize'
 import { cite, type Repository, type SummaryTools } from '../../extension/answer/summary/types'
 import type { AskResult, HeldFile, Place, SectionId } from '../../extension/protocol/types'
 import { references, unitsAndReferences } from '../../extension/workspace/units'
@@ -31,7 +32,7 @@ const repository = async (): Promise<Repository> => {
     outline.push({ file, tokens: text.length, units })
     found.set(file, own)
   }
-  return { outline, references: found }
+  return { outline, folder: '', references: found }
 }
 
 const answer = (text: string): AskResult => ({
@@ -68,6 +69,29 @@ describe('a summary', () => {
     assert.match(drawing, /^```mermaid\nflowchart LR\n/)
     assert.match(drawing, /"src\/jobs \(2\)"/)
     assert.match(drawing, /`src\/web` → `src\/jobs`: 2, \[src\/web\/page\.py:1\]\(src\/web\/page\.py#L1\)/)
+  })
+
+  it('of a folder draws what lies in it, and counts uses from everywhere', async () => {
+    const all = await repository()
+    const folder = 'src/'
+    const part = { ...all, outline: heldIn(all.outline, folder), folder }
+    assert.doesNotMatch(drawArchitecture(part), /tests|README/)
+    assert.match(drawArchitecture(part), /"src\/jobs \(2\)"/)
+    assert.deepEqual(
+      mainTypes(part).find(({ symbol }) => symbol === 'JobStore')?.uses,
+      mainTypes(all).find(({ symbol }) => symbol === 'JobStore')?.uses,
+    )
+    const { markdown } = await makeSection('entries', all.outline, 'src/jobs/', tools)
+    assert.doesNotMatch(markdown, /app\.py/)
+  })
+
+  it('saved elsewhere leads to the same lines', () => {
+    const place = cite({ file: 'src/a b(1).ts', startLine: 3, endLine: 4 })
+    const text = `See ${place} and [this](https://x.org/#L1).`
+    assert.equal(relinked(text, '/r', '/r'), text)
+    const moved = relinked(text, '/r', '/r/docs/deep')
+    assert.match(moved, /\]\(\.\.\/\.\.\/src\/a%20b%281%29\.ts#L3\)/)
+    assert.match(moved, /\]\(https:\/\/x\.org\/#L1\)/)
   })
 
   it('goes as many folders deep as tell the parts apart', () => {
@@ -113,18 +137,18 @@ describe('a summary', () => {
     const outline = Object.keys(texts).map((file) => ({ file, tokens: 1, units: [] }))
     const own = { ...tools, text: (file: string) => Promise.resolve(texts[file] ?? '') }
     assert.equal(
-      (await makeSection('purpose', outline, own)).markdown,
+      (await makeSection('purpose', outline, '', own)).markdown,
       '> Runs jobs\n> in order.\n>\n> [README.md:5-6](README.md#L5)',
     )
     assert.equal(
-      (await makeSection('run', outline, own)).markdown,
+      (await makeSection('run', outline, '', own)).markdown,
       '> Run it:\n>\n> [README.md:10](README.md#L10)\n\n> ```sh\n> python -m jobs\n> ```\n>\n> [README.md:12-14](README.md#L12)\n\n- `npm run test` [package.json:3](package.json#L3)',
     )
     assert.deepEqual(asked, [])
   })
 
   it('asks where nothing is written, and cites each sentence', async () => {
-    const { markdown } = await makeSection('purpose', [], tools)
+    const { markdown } = await makeSection('purpose', [], '', tools)
     assert.equal(asked.length, 1)
     assert.equal(markdown, 'It ‹b>runs‹/b> jobs. [README.md:3](README.md#L3) And !\u200b[more](x).')
   })

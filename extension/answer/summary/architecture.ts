@@ -25,13 +25,14 @@ export function folderOf(file: string, depth: number): string {
   return parts.slice(0, depth).join('/') || '.'
 }
 
-export function depthOf(files: readonly string[]): number {
-  for (const depth of [1, 2, 3]) {
+/** @param base folders above all of them */
+export function depthOf(files: readonly string[], base = 0): number {
+  for (const depth of [base + 1, base + 2, base + 3]) {
     const folders = new Map<string, number>()
     for (const file of files) folders.set(folderOf(file, depth), (folders.get(folderOf(file, depth)) ?? 0) + 1)
     if (folders.size > 2 && Math.max(...folders.values()) < 0.6 * files.length) return depth
   }
-  return 2
+  return base + 2
 }
 
 /** The file of the repository that an import means, if it means one. */
@@ -60,12 +61,19 @@ const endings = [
   '/index.ts', '/index.tsx', '/index.js', '/__init__.py', '/mod.rs',
 ] // prettier-ignore
 
-export function folderImports({ outline, references }: Repository): FolderImport[] {
+const depthIn = ({ outline, folder }: Repository): number =>
+  depthOf(
+    outline.map(({ file }) => file),
+    folder.split('/').length - 1,
+  )
+
+export function folderImports(repository: Repository): FolderImport[] {
+  const { outline, references } = repository
   const files = new Set(outline.map(({ file }) => file))
-  const depth = depthOf([...files])
+  const depth = depthIn(repository)
   const edges = new Map<string, FolderImport>()
-  for (const [file, { imports }] of references)
-    for (const { module, line } of imports) {
+  for (const { file } of outline)
+    for (const { module, line } of references.get(file)?.imports ?? []) {
       const target = resolveImport(file, module, files)
       if (target === undefined) continue
       const [from, to] = [folderOf(file, depth), folderOf(target, depth)]
@@ -78,7 +86,7 @@ export function folderImports({ outline, references }: Repository): FolderImport
 
 export function drawArchitecture(repository: Repository): string {
   const { outline } = repository
-  const depth = depthOf(outline.map(({ file }) => file))
+  const depth = depthIn(repository)
   const tokens = new Map<string, { tokens: number; files: HeldFile[] }>()
   for (const held of outline) {
     const folder = folderOf(held.file, depth)

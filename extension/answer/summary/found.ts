@@ -15,14 +15,16 @@ const entryLines: readonly RegExp[] = [
 const mostEntries = 12
 
 /** Files that something else starts: by a line that says so, or else by their names at the top of the tree. */
-export async function entryPoints({ outline }: Repository, tools: SummaryTools): Promise<string> {
+export async function entryPoints({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
+  const deepest = 2 + folder.split('/').length
   const found: { file: string; line: number; text: string; sure: boolean }[] = []
   for (const { file } of outline) {
     if (isTest(file)) continue
     const lines = (await tools.text(file)).split('\n')
     const at = lines.findIndex((line) => entryLines.some((pattern) => pattern.test(line)))
     if (at >= 0) found.push({ file, line: at + 1, text: (lines[at] ?? '').trim(), sure: true })
-    else if (entryNames.test(file) && file.split('/').length <= 3) found.push({ file, line: 1, text: '', sure: false })
+    else if (entryNames.test(file) && file.split('/').length <= deepest)
+      found.push({ file, line: 1, text: '', sure: false })
   }
   found.sort((a, b) => Number(b.sure) - Number(a.sure) || a.file.split('/').length - b.file.split('/').length)
   if (found.length === 0) return 'No file says that it is started; this looks like a library.'

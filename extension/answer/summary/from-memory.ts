@@ -1,5 +1,5 @@
 /** Makes the sections of a summary in the engine process, from a memory and the files as they are. */
-import type { Section, SectionId } from '../../protocol/types'
+import type { Section, SectionRequest } from '../../protocol/types'
 import type { Memory } from '../../recall/memory'
 import { recall } from '../../recall/recall'
 import { readSource } from '../../workspace/discovery'
@@ -12,20 +12,25 @@ const how = { signals: 'all', rerank: true, rarity: true } as const
 const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: 120 }
 const readingTokens = 700
 
-export function summarySection(memory: Memory, id: SectionId, tools: AnswerTools): Promise<Section> {
+export function summarySection(
+  memory: Memory,
+  { section, folder = '' }: Pick<SectionRequest, 'section' | 'folder'>,
+  tools: AnswerTools,
+): Promise<Section> {
+  const inside = folder === '' ? {} : { within: [{ file: folder }] }
   const quiet = { ...tools, text: () => undefined }
   const text = async (file: string) => {
     tools.signal.throwIfAborted()
     const source = await readSource(memory.root, file)
     return 'text' in source ? source.text : ''
   }
-  return makeSection(id, memory.outline(), {
+  return makeSection(section, memory.outline(), folder, {
     ask: async (question, within) => {
-      const request = { question, sampling, readingTokens, ...how, ...(within ? { within } : {}) }
+      const request = { question, sampling, readingTokens, ...how, ...(within ? { within } : inside) }
       const { timings, ...result } = await answer(memory, request, quiet)
       return { ...result, timings: { ...timings, stream: 0, total: 0 } }
     },
-    recall: (question, top) => recall(memory, question, { top, ...how, rerank: false }, tools),
+    recall: (question, top) => recall(memory, question, { top, ...how, rerank: false, ...inside }, tools),
     text,
     references: async (file) => references(file, await text(file)),
   })

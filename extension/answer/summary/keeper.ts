@@ -11,6 +11,8 @@ import { sectionIds } from './summarize'
 
 export interface SummaryRun {
   readonly outline: readonly HeldFile[]
+  /** What of it is summarised, with a slash at its end; empty: all. */
+  readonly part?: string
   /** What else the summary depends on: the model. */
   readonly model: string
   /** Where unfinished summaries are kept, or undefined: nowhere. */
@@ -20,9 +22,16 @@ export interface SummaryRun {
   readonly onSections: (sections: readonly Section[]) => void
 }
 
-export async function runSummary({ outline, model, folder, make, onSections }: SummaryRun): Promise<Section[]> {
+export async function runSummary({
+  outline,
+  part = '',
+  model,
+  folder,
+  make,
+  onSections,
+}: SummaryRun): Promise<Section[]> {
   const key = createHash('sha256')
-    .update(JSON.stringify([version, model, outline]))
+    .update(JSON.stringify([version, model, part, outline]))
     .digest('hex')
     .slice(0, 32)
   const file = folder === undefined ? undefined : path.join(folder, `${key}.json`)

