@@ -189,6 +189,31 @@ export interface NativeStore {
   keepResident(bytes: number): void
   /** Files whose keys on disk a question found damaged, since this was last asked. */
   takeDamaged(): string[]
+  /** True when the keys are more than what may stay in memory. */
+  overflows(): boolean
+  /**
+   * As `score`, but estimated from sketches of the keys, 4 bits for each of 16 numbers, that stay in memory. Segments that have none
+   * get one first, for which all their keys are read; `progress` gets how many have one. `bank` is a part of the reference questions.
+   */
+  estimate(
+    files: readonly string[],
+    queries: Float32Array,
+    tokens: number,
+    bank: Float32Array,
+    bankTokens: Uint32Array,
+    threads: number,
+    cancel: NativeCancel,
+    progress: (segments: number) => void,
+  ): Promise<Scores>
+  /** Exact masses of some units, numbered among all units of the files, rising: [head][query token][chosen unit]. */
+  scoreUnits(
+    files: readonly string[],
+    queries: Float32Array,
+    tokens: number,
+    units: Int32Array,
+    threads: number,
+    cancel: NativeCancel,
+  ): Promise<Float32Array>
   /** Units of the files, one file after the other. Rejects with bad-segment where keys on disk are damaged. */
   score(
     files: readonly string[],

@@ -25,6 +25,27 @@ export interface BankOptions {
   readonly progress: (progress: Progress) => void
 }
 
+/** Every so manieth question of a bank of so many heads. */
+export function thinned({ queries, tokens }: Bank, heads: number, every: number): Bank {
+  const rows = tokens.reduce((sum, n) => sum + n, 0)
+  const size = rows > 0 ? queries.length / (heads * rows) : 0
+  const parts: Float32Array[] = []
+  for (let head = 0; head < heads; head++) {
+    let at = head * rows
+    tokens.forEach((n, question) => {
+      if (question % every === 0) parts.push(queries.subarray(at * size, (at + n) * size))
+      at += n
+    })
+  }
+  const thin = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    thin.set(part, at)
+    at += part.length
+  }
+  return { queries: thin, tokens: tokens.filter((_, question) => question % every === 0) }
+}
+
 /** The bank from disk, or heard now and then kept. A bank that cannot be kept is only heard again. */
 export async function bankOf(loaded: LoadedModel, options: BankOptions): Promise<Bank> {
   const name = createHash('sha256').update(JSON.stringify([loaded.fingerprint, profileKey(loaded.profile)]))

@@ -39,7 +39,7 @@ const unheard: EpisodeListeners = { onTokens: () => undefined, onHeard: () => un
 
 export class KeptFiles extends HeldFiles {
   private readonly naming: Naming
-  private readonly reader: EpisodeReader
+  readonly reader: EpisodeReader
 
   /** `keeper`: what keeps it on disk, if anything does. */
   constructor(

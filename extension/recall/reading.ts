@@ -21,7 +21,7 @@ export interface EpisodeListeners {
 }
 
 export class EpisodeReader {
-  private bank: Bank | undefined
+  private known: Bank | undefined
 
   constructor(
     private readonly loaded: LoadedModel,
@@ -29,6 +29,11 @@ export class EpisodeReader {
     /** Where the bank is kept, or null. */
     private readonly banks: string | null,
   ) {}
+
+  /** The reference questions as the heads hear them. */
+  async bank(signal: AbortSignal, progress: (progress: Progress) => void): Promise<Bank> {
+    return (this.known ??= await bankOf(this.loaded, { folder: this.banks, signal, progress }))
+  }
 
   /** Rejects with cancelled within a batch. `tokens` are all that were read, header and breadcrumbs included. */
   async read(
@@ -40,12 +45,10 @@ export class EpisodeReader {
     // Without recall heads there are no keys to keep.
     if (profile.heads.length === 0) return { episode: undefined, tokens: 0 }
     const { tokens, spans } = layOut(model, file, units, texts, this.breadcrumbs)
-    if (!this.bank && profile.bank.length > 0) {
-      const started = performance.now()
-      this.bank = await bankOf(this.loaded, { folder: this.banks, signal, progress })
-      onHeard(performance.now() - started)
-    }
-    const { bank } = this
+    const started = performance.now()
+    const known = this.known
+    const bank = profile.bank.length > 0 ? await this.bank(signal, progress) : undefined
+    if (bank && !known) onHeard(performance.now() - started)
     const { window, sinks, keyFormat } = profile
     const episode = await cancellable(addon, signal, (cancel) =>
       model.read(

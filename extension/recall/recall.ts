@@ -2,7 +2,7 @@
  * Recall: a question in, ranked units and files out, each with the score of every signal and the words that found it.
  * Attention over all stored keys and the lexical head score every unit; the best are read again and ranked by both.
  */
-import { cancellable } from '../engine/addon'
+import type { Scores } from '../engine/addon'
 import { noProfile } from '../errors'
 import type {
   FoundBy,
@@ -22,6 +22,7 @@ import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
 import { joined } from './signals'
+import { scoresOf } from './scoring'
 import { questionWords } from './words'
 
 /** Units that are read again. */
@@ -50,10 +51,10 @@ export async function recall(
   const started = performance.now()
   const { loaded, lexical } = memory
   const { profile } = loaded
-  const files = memory.files()
   const units = memory.units()
   if (units.length === 0 || question.trim() === '') return { question, units: [], files: [], ms: 0 }
 
+  const words = options.signals === 'attention' ? undefined : await wordScores(memory, question)
   let attention: Float32Array | undefined
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
   // Without recall heads (profile.ts, wordsOnly) there are words.
@@ -61,15 +62,17 @@ export async function recall(
   if (silent && options.signals === 'attention') throw noProfile()
   if (options.signals !== 'lexical' && !silent) {
     const heard = await hear(loaded, question, tools.signal)
-    const scores = await cancellable(loaded.addon, tools.signal, (cancel) =>
-      memory.store.score(files, heard.queries, heard.tokens, loaded.threads, cancel),
-    )
     const weights = tokenWeights(heard, lexical, options.rarity ? profile.rarityPower : 0)
-    attention = attentionScores(profile, scores, weights, units.length)
+    const attend = (scores: Scores) => attentionScores(profile, scores, weights, units.length)
+    const rank = (scores: Scores) => {
+      const alone = attend(scores)
+      return words ? [alone, joined(memory, question, { attention: alone, words })] : [alone]
+    }
+    const scores = await scoresOf(memory, heard, rank, tools)
+    attention = attend(scores)
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
   }
-  const words = options.signals === 'attention' ? undefined : await wordScores(memory, question)
   const total =
     options.signals === 'all'
       ? joined(memory, question, { attention, words })

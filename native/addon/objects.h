@@ -89,6 +89,9 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
     Napi::Value take_damaged(const Napi::CallbackInfo& info);
     Napi::Value keep_resident(const Napi::CallbackInfo& info);
     Napi::Value score(const Napi::CallbackInfo& info);
+    Napi::Value estimate(const Napi::CallbackInfo& info);
+    Napi::Value score_units(const Napi::CallbackInfo& info);
+    Napi::Value overflows(const Napi::CallbackInfo& info);
     std::shared_ptr<Store> store_;
 };
 

@@ -22,12 +22,14 @@ CancelPtr CancelObject::of(const Napi::Value& value) {
 }
 
 Napi::Function StoreObject::define(Napi::Env env) {
-    return DefineClass(env, "Store",
-                       {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
-                        InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
-                        InstanceMethod("takeDamaged", &StoreObject::take_damaged),
-                        InstanceMethod("keepResident", &StoreObject::keep_resident),
-                        InstanceMethod("score", &StoreObject::score)});
+    return DefineClass(
+        env, "Store",
+        {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
+         InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
+         InstanceMethod("takeDamaged", &StoreObject::take_damaged),
+         InstanceMethod("keepResident", &StoreObject::keep_resident),
+         InstanceMethod("overflows", &StoreObject::overflows), InstanceMethod("score", &StoreObject::score),
+         InstanceMethod("estimate", &StoreObject::estimate), InstanceMethod("scoreUnits", &StoreObject::score_units)});
 }
 
 // new Store(model, heads, keyFormat)
@@ -81,33 +83,104 @@ Napi::Value StoreObject::keep_resident(const Napi::CallbackInfo& call) {
     });
 }
 
+Napi::Value StoreObject::overflows(const Napi::CallbackInfo& call) {
+    return Napi::Boolean::New(call.Env(), store_->overflows());
+}
+
+namespace {
+
+// files, queries, tokens: what every way of scoring is asked.
+struct Asked {
+    std::vector<std::string> files;
+    std::vector<float> queries;
+    int tokens;
+};
+
+Asked asked(const Store& store, const Napi::CallbackInfo& call) {
+    if (!call[0].IsArray())
+        throw Error("usage", "files must be a list.");
+    Asked asked{{}, floats_of(call[1], "queries"), call[2].ToNumber().Int32Value()};
+    const Napi::Array list = call[0].As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); ++i)
+        asked.files.push_back(text(list.Get(i), "file"));
+    if (asked.tokens < 1 ||
+        asked.queries.size() != static_cast<size_t>(asked.tokens) * store.heads().heads.size() * store.head_size())
+        throw Error("usage", "The queries do not fit the heads of the memory.");
+    return asked;
+}
+
+int threads_of(const Napi::Value& value) {
+    const int threads = value.ToNumber().Int32Value();
+    if (threads < 1)
+        throw Error("usage", "threads must be a number from 1.");
+    return threads;
+}
+
+Napi::Value scores_to(Napi::Env env, Scores& scores) {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("masses", floats_to(env, scores.masses));
+    result.Set("bankMean", floats_to(env, scores.means));
+    result.Set("bankDeviation", floats_to(env, scores.deviations));
+    return result;
+}
+
+} // namespace
+
+// score(files, queries, tokens, threads, cancel)
 Napi::Value StoreObject::score(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
         auto store = store_;
-        if (!call[0].IsArray())
-            throw Error("usage", "files must be a list.");
-        std::vector<std::string> files;
-        const Napi::Array list = call[0].As<Napi::Array>();
-        for (uint32_t i = 0; i < list.Length(); ++i)
-            files.push_back(text(list.Get(i), "file"));
-        auto queries = floats_of(call[1], "queries");
-        const int tokens = call[2].ToNumber().Int32Value(), threads = call[3].ToNumber().Int32Value();
-        if (tokens < 1 || threads < 1 ||
-            queries.size() != static_cast<size_t>(tokens) * store->heads().heads.size() * store->head_size())
-            throw Error("usage", "The queries do not fit the heads of the memory.");
+        auto what = asked(*store, call);
+        const int threads = threads_of(call[3]);
         auto cancel = CancelObject::of(call[4]);
         using ScoreTask = Task<Scores, int>;
         return ScoreTask::start(
             call.Env(), call.Env().Undefined(),
-            [=](const ScoreTask::Report&) { return store->score(files, queries.data(), tokens, threads, *cancel); },
-            [](Napi::Env env, Scores& scores) {
-                Napi::Object result = Napi::Object::New(env);
-                result.Set("masses", floats_to(env, scores.masses));
-                result.Set("bankMean", floats_to(env, scores.means));
-                result.Set("bankDeviation", floats_to(env, scores.deviations));
-                return result;
+            [=](const ScoreTask::Report&) {
+                return store->score(what.files, what.queries.data(), what.tokens, threads, *cancel);
             },
-            nullptr);
+            scores_to, nullptr);
+    });
+}
+
+// estimate(files, queries, tokens, bank queries, bank tokens, threads, cancel, progress)
+Napi::Value StoreObject::estimate(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto store = store_;
+        auto what = asked(*store, call);
+        const BankRows bank{floats_of(call[3], "bank"), counts_of(call[4], "bank tokens")};
+        const int threads = threads_of(call[5]);
+        auto cancel = CancelObject::of(call[6]);
+        using EstimateTask = Task<Scores, int>;
+        return EstimateTask::start(
+            call.Env(), call[7],
+            [=](const EstimateTask::Report& report) {
+                return store->estimate(what.files, what.queries.data(), what.tokens, bank, threads, *cancel,
+                                       [&](int done) { report(std::move(done)); });
+            },
+            scores_to,
+            [](Napi::Env env, const Napi::FunctionReference& progress, const int& done) {
+                progress.Call({Napi::Number::New(env, done)});
+            });
+    });
+}
+
+// scoreUnits(files, queries, tokens, units, threads, cancel)
+Napi::Value StoreObject::score_units(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto store = store_;
+        auto what = asked(*store, call);
+        const auto chosen = tokens_of(call[3], "units");
+        const std::vector<int> units(chosen.begin(), chosen.end());
+        const int threads = threads_of(call[4]);
+        auto cancel = CancelObject::of(call[5]);
+        using UnitsTask = Task<std::vector<float>, int>;
+        return UnitsTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const UnitsTask::Report&) {
+                return store->score_units(what.files, units, what.queries.data(), what.tokens, threads, *cancel);
+            },
+            [](Napi::Env env, std::vector<float>& masses) { return floats_to(env, masses); }, nullptr);
     });
 }
 

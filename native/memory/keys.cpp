@@ -56,6 +56,13 @@ void copy_keys(const KeyView& from, int begin, int end, uint8_t* to, int tokens,
     }
 }
 
+void read_key(const KeyView& keys, int token, float* to) {
+    size_t place = static_cast<size_t>(token / group_tokens) * keys.head_size * group_tokens + token % group_tokens;
+    for (int d = 0; d < keys.head_size; ++d, place += group_tokens)
+        to[d] = keys.format == KeyFormat::f16 ? ggml_fp16_to_fp32(keys.half[place])
+                                              : keys.scales[token] * static_cast<float>(keys.bytes[place]);
+}
+
 KeyView view_keys(KeyFormat format, int head_size, int tokens, const uint8_t* from) {
     if (format == KeyFormat::f16)
         return {format, head_size, tokens, reinterpret_cast<const uint16_t*>(from), nullptr, nullptr};

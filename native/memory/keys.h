@@ -33,6 +33,9 @@ void pack_keys(KeyFormat format, int head_size, int tokens, const float* rows, s
 // Copies tokens begin..end (end exclusive) of `from` to the keys `to` of `tokens` tokens, as its tokens `first` and on.
 void copy_keys(const KeyView& from, int begin, int end, uint8_t* to, int tokens, int first);
 
+// One key of a view as F32, head_size long.
+void read_key(const KeyView& keys, int token, float* to);
+
 KeyView view_keys(KeyFormat format, int head_size, int tokens, const uint8_t* from);
 
 } // namespace longread

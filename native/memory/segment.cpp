@@ -129,6 +129,27 @@ void Segment::release_keys() const {
         (void)madvise(const_cast<uint8_t*>(data_) + layout_.keys, layout_.end - layout_.keys, MADV_DONTNEED);
 }
 
+void Segment::expect_keys(uint32_t begin, uint32_t end) const {
+    if (!mapped_ || begin >= end)
+        return;
+    // Hints, as above.
+    const auto advise = [&](const void* from, const void* to, int advice) {
+        const uintptr_t first = reinterpret_cast<uintptr_t>(from) / page * page;
+        (void)madvise(reinterpret_cast<void*>(first), reinterpret_cast<uintptr_t>(to) - first, advice);
+    };
+    const size_t first = begin / group_tokens, last = (end - 1) / group_tokens + 1;
+    const size_t group = size_t{group_tokens} * shape_.head_size;
+    for (uint32_t k = 0; k < shape_.key_heads; ++k) {
+        const KeyView view = keys(k);
+        if (view.half) {
+            advise(view.half + first * group, view.half + last * group, MADV_WILLNEED);
+            continue;
+        }
+        advise(view.bytes + first * group, view.bytes + last * group, MADV_WILLNEED);
+        advise(view.scales + first * group_tokens, view.scales + last * group_tokens, MADV_WILLNEED);
+    }
+}
+
 void Segment::save(const std::string& path, const std::string& aside, const std::string& metadata) const {
     if (metadata.size() > longest_metadata)
         throw Error("usage", "The metadata of a segment are too long.");

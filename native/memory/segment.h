@@ -46,6 +46,8 @@ class Segment {
 
     // False when the keys are not what was written. Reads them once; afterwards it only tells.
     bool keys_are_whole() const;
+    // Says that the keys of these tokens are used next: they are brought from disk at once, and nothing around them.
+    void expect_keys(uint32_t begin, uint32_t end) const;
     // Lets the system take back the memory of mapped keys until they are used again. Nothing is lost.
     void release_keys() const;
 

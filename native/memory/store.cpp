@@ -67,54 +67,37 @@ bool Store::fits(const SegmentShape& shape) const {
            shape.heads == heads_.heads.size() && shape.key_heads == heads_.keys.size();
 }
 
-Scores Store::score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
-                    const Cancel& cancel) const {
-    std::vector<std::shared_ptr<Segment>> segments;
-    std::vector<size_t> first_unit;
-    size_t units = 0;
+std::vector<Store::Part> Store::parts(const std::vector<std::string>& files, size_t& units) const {
+    std::vector<Part> parts;
+    units = 0;
     for (const std::string& file : files) {
-        segments.push_back(get(file));
-        first_unit.push_back(units);
-        units += segments.back()->shape().units;
+        parts.push_back({get(file), units});
+        units += parts.back().segment->shape().units;
     }
-    const size_t heads = heads_.heads.size();
-    Scores scores;
-    scores.masses.resize(heads * tokens * units);
-    scores.means.resize(heads * units);
-    scores.deviations.resize(heads * units);
+    return parts;
+}
 
-    const bool release = bytes() > resident_.load();
-    // Files are handed out largest work first come, first served; each thread writes its own columns.
+void Store::over(const std::vector<std::string>& files, const std::vector<Part>& parts, int threads,
+                 const Cancel& cancel, const std::function<void(size_t)>& work) const {
+    const bool release = overflows();
+    // Files are handed out first come, first served; each call writes its own columns.
     std::atomic<size_t> next{0};
-    std::vector<char> damaged(segments.size());
-    auto work = [&] {
-        for (size_t s = next++; s < segments.size() && !cancel.requested.load(std::memory_order_relaxed); s = next++) {
-            const Segment& segment = *segments[s];
-            if (!segment.keys_are_whole()) {
+    std::vector<char> damaged(parts.size());
+    auto run = [&] {
+        for (size_t s = next++; s < parts.size() && !cancel.requested.load(std::memory_order_relaxed); s = next++) {
+            if (!parts[s].segment->keys_are_whole()) {
                 damaged[s] = 1;
                 continue;
             }
-            const SegmentShape& shape = segment.shape();
-            const uint32_t* starts = segment.unit_starts();
-            for (size_t h = 0; h < heads; ++h) {
-                const KeyView keys = segment.keys(static_cast<uint32_t>(heads_.heads[h].key_slot));
-                const float* rows = queries + h * tokens * head_size_;
-                for (uint32_t u = 0; u < shape.units; ++u)
-                    unit_masses(keys, static_cast<int>(starts[u]), static_cast<int>(starts[u + 1]), rows, tokens,
-                                scores.masses.data() + h * tokens * units + first_unit[s] + u, units);
-                std::memcpy(scores.means.data() + h * units + first_unit[s], segment.bank_means() + h * shape.units,
-                            shape.units * sizeof(float));
-                std::memcpy(scores.deviations.data() + h * units + first_unit[s],
-                            segment.bank_deviations() + h * shape.units, shape.units * sizeof(float));
-            }
+            work(s);
             if (release)
-                segment.release_keys();
+                parts[s].segment->release_keys();
         }
     };
     std::vector<std::thread> workers;
     for (int t = 1; t < threads; ++t)
-        workers.emplace_back(work);
-    work();
+        workers.emplace_back(run);
+    run();
     for (std::thread& worker : workers)
         worker.join();
     cancel.check();
@@ -125,7 +108,153 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
                 damaged_.push_back(files[s]);
         throw Error("bad-segment", "What was kept of " + damaged_.back() + " is damaged; it is read again.");
     }
+}
+
+void Store::copy_statistics(const Part& part, size_t units, Scores& scores) const {
+    const size_t own = part.segment->shape().units;
+    for (size_t h = 0; h < heads_.heads.size(); ++h) {
+        std::memcpy(scores.means.data() + h * units + part.first_unit, part.segment->bank_means() + h * own,
+                    own * sizeof(float));
+        std::memcpy(scores.deviations.data() + h * units + part.first_unit, part.segment->bank_deviations() + h * own,
+                    own * sizeof(float));
+    }
+}
+
+Scores Store::score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
+                    const Cancel& cancel) const {
+    size_t units;
+    const std::vector<Part> all = parts(files, units);
+    const size_t heads = heads_.heads.size();
+    Scores scores;
+    scores.masses.resize(heads * tokens * units);
+    scores.means.resize(heads * units);
+    scores.deviations.resize(heads * units);
+    over(files, all, threads, cancel, [&](size_t s) {
+        const Segment& segment = *all[s].segment;
+        const uint32_t* starts = segment.unit_starts();
+        for (size_t h = 0; h < heads; ++h) {
+            const KeyView keys = segment.keys(static_cast<uint32_t>(heads_.heads[h].key_slot));
+            const float* rows = queries + h * tokens * head_size_;
+            for (uint32_t u = 0; u < segment.shape().units; ++u)
+                unit_masses(keys, static_cast<int>(starts[u]), static_cast<int>(starts[u + 1]), rows, tokens,
+                            scores.masses.data() + h * tokens * units + all[s].first_unit + u, units);
+        }
+        copy_statistics(all[s], units, scores);
+    });
     return scores;
+}
+
+void Store::make_basis(const std::vector<Part>& parts, const BankRows& bank) {
+    // A sample of about so many keys, a group from the middle of every so many files.
+    constexpr size_t groups = 512;
+    std::vector<std::vector<float>> samples(heads_.keys.size());
+    const size_t step = std::max<size_t>(1, parts.size() / groups);
+    const size_t each = std::max<size_t>(1, groups / std::max<size_t>(1, parts.size()));
+    std::vector<float> key(head_size_);
+    for (size_t s = 0; s < parts.size(); s += step) {
+        const int tokens = static_cast<int>(parts[s].segment->shape().tokens);
+        const int wanted = std::min(tokens, static_cast<int>(each) * group_tokens), first = (tokens - wanted) / 2;
+        for (size_t k = 0; k < samples.size(); ++k) {
+            const KeyView keys = parts[s].segment->keys(static_cast<uint32_t>(k));
+            for (int t = first; t < first + wanted; ++t) {
+                read_key(keys, t, key.data());
+                samples[k].insert(samples[k].end(), key.begin(), key.end());
+            }
+        }
+    }
+    basis_ = std::make_unique<SketchBasis>(heads_, head_size_, samples, bank);
+}
+
+Scores Store::estimate(const std::vector<std::string>& files, const float* queries, int tokens, const BankRows& bank,
+                       int threads, const Cancel& cancel, const std::function<void(int)>& progress) {
+    if (bank.tokens.empty() || std::find(bank.tokens.begin(), bank.tokens.end(), 0u) != bank.tokens.end() ||
+        bank.queries.size() != heads_.heads.size() * bank.rows() * head_size_)
+        throw Error("usage", "The reference questions do not fit the heads of the memory.");
+    std::lock_guard<std::mutex> alone(estimating_);
+    size_t units;
+    const std::vector<Part> all = parts(files, units);
+    for (auto at = sketches_.begin(); at != sketches_.end();)
+        at = at->second.first.expired() ? sketches_.erase(at) : std::next(at);
+    std::vector<std::string> fresh_files;
+    std::vector<Part> fresh;
+    for (size_t s = 0; s < all.size(); ++s)
+        if (sketches_.count(all[s].segment.get()) == 0) {
+            fresh_files.push_back(files[s]);
+            fresh.push_back(all[s]);
+        }
+    if (!basis_)
+        make_basis(all, bank);
+    std::mutex adding;
+    over(fresh_files, fresh, threads, cancel, [&](size_t s) {
+        auto made = std::make_shared<Sketch>(Sketch::of(*fresh[s].segment, heads_, *basis_, bank));
+        std::lock_guard<std::mutex> guard(adding);
+        sketches_[fresh[s].segment.get()] = {fresh[s].segment, std::move(made)};
+        progress(static_cast<int>(sketches_.size()));
+    });
+    const size_t heads = heads_.heads.size();
+    Scores scores;
+    scores.masses.resize(heads * tokens * units);
+    scores.means.resize(heads * units);
+    scores.deviations.resize(heads * units);
+    std::vector<float> small(heads * tokens * sketch_size);
+    for (size_t h = 0; h < heads; ++h)
+        basis_->queries(static_cast<size_t>(heads_.heads[h].key_slot), queries + h * tokens * head_size_,
+                        static_cast<size_t>(tokens), small.data() + h * tokens * sketch_size);
+    over(files, all, threads, cancel, [&](size_t s) {
+        const Segment& segment = *all[s].segment;
+        const Sketch& sketch = *sketches_.at(&segment).second;
+        const size_t own = segment.shape().units;
+        copy_statistics(all[s], units, scores);
+        for (size_t h = 0; h < heads; ++h) {
+            float* out = scores.masses.data() + h * tokens * units + all[s].first_unit;
+            sketch.masses(segment, static_cast<uint32_t>(heads_.heads[h].key_slot),
+                          small.data() + h * tokens * sketch_size, tokens, out, units);
+            for (int t = 0; t < tokens; ++t)
+                for (size_t u = 0; u < own; ++u)
+                    out[static_cast<size_t>(t) * units + u] +=
+                        segment.bank_means()[h * own + u] - sketch.bank_means[h * own + u];
+        }
+    });
+    return scores;
+}
+
+std::vector<float> Store::score_units(const std::vector<std::string>& files, const std::vector<int>& units,
+                                      const float* queries, int tokens, int threads, const Cancel& cancel) const {
+    size_t count;
+    const std::vector<Part> all = parts(files, count);
+    const size_t heads = heads_.heads.size();
+    std::vector<float> masses(heads * tokens * units.size());
+    for (size_t i = 0; i < units.size(); ++i)
+        if (units[i] < 0 || static_cast<size_t>(units[i]) >= count || (i > 0 && units[i] <= units[i - 1]))
+            throw Error("usage", "The units to be scored are not units of these files, in their order.");
+    std::vector<std::string> some_files;
+    std::vector<Part> some;
+    std::vector<std::pair<size_t, size_t>> ranges; // of `units`, for each of `some`
+    for (size_t s = 0, i = 0; s < all.size(); ++s) {
+        const size_t first = i, end = all[s].first_unit + all[s].segment->shape().units;
+        while (i < units.size() && static_cast<size_t>(units[i]) < end)
+            ++i;
+        if (i == first)
+            continue;
+        some_files.push_back(files[s]);
+        some.push_back(all[s]);
+        ranges.emplace_back(first, i);
+    }
+    over(some_files, some, threads, cancel, [&](size_t s) {
+        const Segment& segment = *some[s].segment;
+        const uint32_t* starts = segment.unit_starts();
+        const auto unit = [&](size_t i) { return static_cast<size_t>(units[i]) - some[s].first_unit; };
+        for (size_t i = ranges[s].first; i < ranges[s].second; ++i)
+            segment.expect_keys(starts[unit(i)], starts[unit(i) + 1]);
+        for (size_t h = 0; h < heads; ++h) {
+            const KeyView keys = segment.keys(static_cast<uint32_t>(heads_.heads[h].key_slot));
+            for (size_t i = ranges[s].first; i < ranges[s].second; ++i)
+                unit_masses(keys, static_cast<int>(starts[unit(i)]), static_cast<int>(starts[unit(i) + 1]),
+                            queries + h * tokens * head_size_, tokens, masses.data() + h * tokens * units.size() + i,
+                            units.size());
+        }
+    });
+    return masses;
 }
 
 } // namespace longread

@@ -3,7 +3,9 @@
 #include "engine/cancel.h"
 #include "engine/model.h"
 #include "memory/segment.h"
+#include "recall/sketch.h"
 #include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -44,6 +46,21 @@ class Store {
     Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                  const Cancel& cancel) const;
 
+    // For a store whose keys do not stay in memory: scores as `score` gives them, but estimated from sketches
+    // (sketch.h). Masses are moved so that the exact bank means belong to them. Segments that have no sketch yet get
+    // one, which reads all their keys and hears the bank; `progress` gets how many have one. Throws as `score` does,
+    // and Error("usage") for a bank that does not fit.
+    Scores estimate(const std::vector<std::string>& files, const float* queries, int tokens, const BankRows& bank,
+                    int threads, const Cancel& cancel, const std::function<void(int)>& progress);
+
+    // Exact masses of some units alone, [head][token][chosen unit]. `units` are numbers among all units of the files,
+    // rising. Throws as `score` does, and Error("usage") for a unit that is not there.
+    std::vector<float> score_units(const std::vector<std::string>& files, const std::vector<int>& units,
+                                   const float* queries, int tokens, int threads, const Cancel& cancel) const;
+
+    // True when keys are more than what may stay in memory.
+    bool overflows() const { return bytes() > resident_.load(); }
+
     // Bytes up to which mapped keys stay in memory between questions; of a larger store they are given back as soon as
     // they were used, and the system keeps what it has room for.
     void keep_resident(size_t bytes) { resident_.store(bytes); }
@@ -57,9 +74,25 @@ class Store {
     size_t head_size() const { return static_cast<size_t>(head_size_); }
 
   private:
+    struct Part {
+        std::shared_ptr<Segment> segment;
+        size_t first_unit;
+    };
+    // The files' segments, and how many units they have.
+    std::vector<Part> parts(const std::vector<std::string>& files, size_t& units) const;
+    // Runs `work` for each part whose keys are whole, on several threads; throws cancelled, and bad-segment for others.
+    void over(const std::vector<std::string>& files, const std::vector<Part>& parts, int threads, const Cancel& cancel,
+              const std::function<void(size_t)>& work) const;
+    void copy_statistics(const Part& part, size_t units, Scores& scores) const;
+    void make_basis(const std::vector<Part>& parts, const BankRows& bank);
+
     RecallHeads heads_;
     int head_size_;
     KeyFormat format_;
+    // Made of the first files that are estimated, and by segment; guarded by estimating_.
+    std::mutex estimating_;
+    std::unique_ptr<SketchBasis> basis_;
+    std::map<const Segment*, std::pair<std::weak_ptr<Segment>, std::shared_ptr<Sketch>>> sketches_;
     mutable std::mutex lock_;
     std::map<std::string, std::shared_ptr<Segment>> segments_;
     mutable std::vector<std::string> damaged_;
