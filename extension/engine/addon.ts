@@ -146,7 +146,10 @@ export interface NativeModel {
   ): Promise<Float32Array>
   /** `progress` gets the tokens read so far. */
   read(options: EpisodeOptions, cancel: NativeCancel, progress: (tokens: number) => void): Promise<NativeEpisode>
-  /** Nats a token of `target` after each prefix; NaN for what was not reached in `seconds` (the first always is). */
+  /**
+   * Nats a token of `target` after each prefix; NaN for what was not reached in `seconds` (the first always is). What was read of
+   * the prefixes is kept, so that another target after them costs its own tokens only.
+   */
   likelihood(
     prefixes: readonly Int32Array[],
     target: Int32Array,
@@ -154,6 +157,8 @@ export interface NativeModel {
     cancel: NativeCancel,
     progress: (done: number) => void,
   ): Promise<Float32Array>
+  /** Bytes that what was read of prefixes may take (default 128 MiB); waits for a running call. */
+  keepPrefixes(bytes: number): void
   /** [row][vocabulary] for the given positions. */
   logits(tokens: Int32Array, rows: Int32Array, cancel: NativeCancel): Promise<Float32Array>
   /** The listener gets how many tokens of the prompt are read, then token after token. */

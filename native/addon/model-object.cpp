@@ -47,8 +47,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
          InstanceMethod("detokenize", &ModelObject::detokenize), InstanceMethod("chat", &ModelObject::chat),
          InstanceMethod("wordVectors", &ModelObject::word_vectors), InstanceMethod("queries", &ModelObject::queries),
          InstanceMethod("read", &ModelObject::read), InstanceMethod("likelihood", &ModelObject::likelihood),
-         InstanceMethod("logits", &ModelObject::logits), InstanceMethod("generate", &ModelObject::generate),
-         InstanceMethod("dispose", &ModelObject::dispose)});
+         InstanceMethod("keepPrefixes", &ModelObject::keep_prefixes), InstanceMethod("logits", &ModelObject::logits),
+         InstanceMethod("generate", &ModelObject::generate), InstanceMethod("dispose", &ModelObject::dispose)});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {}
@@ -215,10 +215,22 @@ Napi::Value ModelObject::likelihood(const Napi::CallbackInfo& call) {
             call.Env(), call[4],
             [=](const NumberTask::Report& report) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
-                return read_likelihoods(*loaded->model, prefixes, target, seconds, *cancel,
+                return read_likelihoods(*loaded->model, loaded->prefixes, prefixes, target, seconds, *cancel,
                                         [&](int done) { report(Tokens(done)); });
             },
             [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
+    });
+}
+
+Napi::Value ModelObject::keep_prefixes(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        const double bytes = call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : -1;
+        if (!(bytes >= 0 && bytes < 1e15))
+            throw Error("usage", "bytes must be a number of bytes.");
+        auto loaded = this->loaded();
+        std::lock_guard<std::mutex> guard(loaded->model->lock);
+        loaded->prefixes.limit(static_cast<size_t>(bytes));
+        return call.Env().Undefined();
     });
 }
 

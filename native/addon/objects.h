@@ -2,6 +2,7 @@
 // counterpart by shared_ptr; a running call owns it too.
 #pragma once
 #include "engine/generate.h"
+#include "engine/likelihoods.h"
 #include "engine/reader.h"
 #include "engine/word-space.h"
 #include "memory/file-lock.h"
@@ -50,7 +51,9 @@ class LockObject : public Napi::ObjectWrap<LockObject> {
 struct LoadedModel {
     std::unique_ptr<Model> model;
     std::unique_ptr<Tokenizer> tokenizer;
-    std::unique_ptr<WordSpace> words; // made when first asked for, under the model's lock
+    // Under the model's lock; the words are made when first asked for.
+    std::unique_ptr<WordSpace> words;
+    ReadPrefixes prefixes;
 };
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {
@@ -70,6 +73,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     Napi::Value queries(const Napi::CallbackInfo& info);
     Napi::Value read(const Napi::CallbackInfo& info);
     Napi::Value likelihood(const Napi::CallbackInfo& info);
+    Napi::Value keep_prefixes(const Napi::CallbackInfo& info);
     Napi::Value logits(const Napi::CallbackInfo& info);
     Napi::Value generate(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);

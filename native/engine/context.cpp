@@ -51,6 +51,36 @@ void Context::truncate(int tokens) {
         used_ = position_ = tokens;
 }
 
+std::vector<char> Context::save(int tokens) const {
+    if (options_.window > 0 || tokens > used_)
+        throw Error("internal", "Only what is still whole in a context can be saved.");
+    const size_t part = ggml_row_size(GGML_TYPE_F16, keys_[0]->ne[0]) * static_cast<size_t>(tokens);
+    std::vector<char> rows(part * 2 * keys_.size());
+    char* to = rows.data();
+    for (size_t l = 0; l < keys_.size(); ++l)
+        for (const ggml_tensor* cache : {keys_[l], values_[l]}) {
+            ggml_backend_tensor_get(cache, to, 0, part);
+            to += part;
+        }
+    return rows;
+}
+
+void Context::restore(int tokens, const std::vector<char>& rows) {
+    const size_t part = ggml_row_size(GGML_TYPE_F16, keys_[0]->ne[0]) * static_cast<size_t>(tokens);
+    if (options_.window > 0 || tokens > options_.capacity || rows.size() != part * 2 * keys_.size())
+        throw Error("internal", "What was saved does not fit the context.");
+    reset();
+    const char* from = rows.data();
+    for (size_t l = 0; l < keys_.size(); ++l)
+        for (ggml_tensor* cache : {keys_[l], values_[l]}) {
+            ggml_backend_tensor_set(cache, from, 0, part);
+            from += part;
+        }
+    for (int t = 0; t < tokens; ++t)
+        slot_position_[static_cast<size_t>(t)] = t;
+    used_ = position_ = tokens;
+}
+
 // Keeps the sinks' keys in full precision, as they were rotated first: rotating on from what was rotated before would
 // add up rounding over thousands of slides.
 void Context::keep_sinks() {

@@ -53,6 +53,10 @@ class Context {
     void reset();
     // Forgets everything after the first `tokens` tokens (only where the context has not slid).
     void truncate(int tokens);
+    // Keys and values of the first `tokens` tokens read, [layer][keys, values][token][key heads * head size] F16; only
+    // of a context that does not slide. `restore` stands in for reading them.
+    std::vector<char> save(int tokens) const;
+    void restore(int tokens, const std::vector<char>& rows);
     int position() const { return position_; }
     int batch() const { return options_.batch; }
 

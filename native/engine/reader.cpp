@@ -1,9 +1,7 @@
 #include "engine/reader.h"
 #include "recall/masses.h"
-#include <chrono>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <thread>
 
 namespace longread {
@@ -191,42 +189,6 @@ std::vector<float> read_logits(Model& model, const std::vector<int32_t>& tokens,
             logits.insert(logits.end(), captured.logits.begin(), captured.logits.end());
     }
     return logits;
-}
-
-std::vector<float> read_likelihoods(Model& model, const std::vector<std::vector<int32_t>>& prefixes,
-                                    const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
-                                    const std::function<void(int)>& progress) {
-    const auto started = std::chrono::steady_clock::now();
-    std::vector<float> results(prefixes.size(), std::numeric_limits<float>::quiet_NaN());
-    const size_t vocabulary = static_cast<size_t>(model.hyper.vocabulary);
-    for (size_t p = 0; p < prefixes.size(); ++p) {
-        if (p > 0 && std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count() > seconds)
-            break;
-        std::vector<int32_t> tokens = prefixes[p];
-        if (tokens.empty() || target.empty())
-            throw Error("usage", "A likelihood needs a text before and a text after.");
-        std::vector<int32_t> rows;
-        for (size_t t = 0; t < target.size(); ++t) {
-            rows.push_back(static_cast<int32_t>(tokens.size()) - 1);
-            tokens.push_back(target[t]);
-        }
-        tokens.pop_back(); // nothing is predicted from the last one
-        const std::vector<float> logits = read_logits(model, tokens, rows, cancel);
-        double sum = 0;
-        for (size_t t = 0; t < target.size(); ++t) {
-            const float* row = logits.data() + t * vocabulary;
-            float peak = row[0];
-            for (size_t v = 1; v < vocabulary; ++v)
-                peak = std::max(peak, row[v]);
-            double total = 0;
-            for (size_t v = 0; v < vocabulary; ++v)
-                total += std::exp(row[v] - peak);
-            sum += row[target[t]] - peak - std::log(total);
-        }
-        results[p] = static_cast<float>(sum / static_cast<double>(target.size()));
-        progress(static_cast<int>(p + 1));
-    }
-    return results;
 }
 
 } // namespace longread

@@ -1,5 +1,5 @@
 // Reading: an episode streamed through the sliding window until only the recall heads' keys are left of it; a question
-// read for the queries that are held against those keys; a text read for how likely it makes another.
+// read for the queries that are held against those keys.
 #pragma once
 #include "engine/context.h"
 #include "memory/store.h"
@@ -35,11 +35,5 @@ std::vector<float> read_queries(Model& model, const RecallHeads& heads, const st
 // Logits of every wanted row: [row][vocabulary].
 std::vector<float> read_logits(Model& model, const std::vector<int32_t>& tokens, const std::vector<int32_t>& rows,
                                const Cancel& cancel);
-
-// Mean log-likelihood (nats a token) of `target` right after each prefix; NaN for prefixes not reached before `seconds`
-// passed. The first prefix is always read.
-std::vector<float> read_likelihoods(Model& model, const std::vector<std::vector<int32_t>>& prefixes,
-                                    const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
-                                    const std::function<void(int)>& progress);
 
 } // namespace longread

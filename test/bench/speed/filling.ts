@@ -101,6 +101,10 @@ export function fill(store: NativeStore, episodes: readonly ReadSource[], tokens
 /** A memory that was filled, not read. Every copy of an episode is a segment of its own on disk, so that none is in a cache. */
 export class FilledMemory extends Memory {
   tokens = 0
+  private readonly texts = new Map<string, string>()
+
+  /** No copy of a file is on disk, and yet its units can be read again. */
+  override readonly unsaved = (file: string): string | undefined => this.texts.get(file)
 
   async fillTo(tokens: number, episodes: readonly ReadSource[], folder: string): Promise<void> {
     for (let copy = this.files().length; this.tokens < tokens; copy++) {
@@ -110,6 +114,7 @@ export class FilledMemory extends Memory {
       await held.save(segment, `${segment}.aside`, '{}')
       const { episode } = await this.loaded.addon.mapEpisode(segment)
       const text = source.texts.join('')
+      this.texts.set(file, text)
       this.hold({ file, text, name: '', units: source.units, tokens: held.tokens, kept: true }, episode)
       this.tokens += held.tokens
     }

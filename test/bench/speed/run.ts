@@ -126,23 +126,42 @@ const questions = [
   'Where is the timeout of a connection checked?',
 ]
 
+/** What one may ask next about each of the questions above. */
+const followUps = [
+  'Which proxies are not used for local addresses?',
+  'What is the encoding when the server names none?',
+  'Which hash algorithms can the digest header have?',
+  'Which headers are removed when the host changes?',
+  'What is raised when a read times out?',
+]
+
 async function recalling({ reader, quick }: Run, episodes: readonly ReadSource[]): Promise<void> {
   const options = { top: 10, signals: 'all', rerank: false, rarity: true } as const
   const tools = { signal: new AbortController().signal, progress: () => undefined }
   await inTemporaryFolder(async (folder) => {
     const memory = new FilledMemory(folder, reader.loaded)
-    print(
-      `Recall without rerank, median of ${questions.length} questions; every copy of a file in a segment of its own`,
-    )
+    const ask = async (asked: string, rerank: boolean): Promise<number> =>
+      (await recall(memory, asked, { ...options, rerank }, tools)).ms
+    print(`Recall, median of ${questions.length} questions; every copy of a file in a segment of its own`)
     for (const size of quick ? [100_000] : [100_000, 500_000]) {
       await memory.fillTo(size, episodes, folder)
-      const times: number[] = []
-      await recall(memory, 'What is this?', options, tools)
-      for (const question of questions) times.push((await recall(memory, question, options, tools)).ms)
-      const goal = size === 100_000 ? '; target: at most 300' : ''
-      print(
-        `  over ${whole(memory.tokens)} tokens, ${whole(memory.units().length)} units: ${whole(median(times))} ms  (${list(times)}${goal})`,
-      )
+      const found: number[] = []
+      const [first, again, next]: number[][] = [[], [], []]
+      await ask('What is this?', false)
+      for (const question of questions) found.push(await ask(question, false))
+      for (const [i, question] of questions.entries()) {
+        first!.push(await ask(question, true))
+        again!.push(await ask(question, true))
+        next!.push(await ask(followUps[i]!, true))
+      }
+      const goal = size === 100_000 ? '; target: at most 300' : '; target: at most 500'
+      const line = (what: string, times: readonly number[], more = '') =>
+        print(`    ${what.padEnd(38)} ${whole(median(times)).padStart(5)} ms  (${list(times)}${more})`)
+      print(`  over ${whole(memory.tokens)} tokens, ${whole(memory.units().length)} units`)
+      line('without rerank', found, goal)
+      line('with rerank', first!, '; target: at most 6,000')
+      line('  the same question again', again!)
+      line('  a question about the same after it', next!)
     }
   })
 }
