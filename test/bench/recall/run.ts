@@ -2,10 +2,12 @@
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
  *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
- *     [--limit N] [--profile FILE] [--together] [--format text|markdown|json] [--svg FILE]
+ *     [--limit N] [--profile FILE] [--together] [--format text|markdown|json] [--svg FILE] [--out FILE]
+ *   longread bench recall --figures FILE…                             (figures.ts)
  *   longread bench recall --calibrate [NAME|SPLIT|DIR …] --out FILE   (calibrate.ts)
  *
- * --together measures the repositories of each SPLIT as one workspace.
+ * --together measures the repositories of each SPLIT as one workspace. --limit is for each repository, also of those. --out adds the
+ * figures to a file as they come and takes from it what it has.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
  * Without --questions the documentation of a repository's functions asks, and is taken out of what is read. FILE has one
  * `{"question", "file", "symbol"?, "startLine"?, "endLine"?, "repository"?}` a line; a folder is then read as it is.
@@ -16,15 +18,15 @@ import { parseArgs } from 'node:util'
 import type { Signals } from '../../../extension/protocol/types'
 import { goldUnits, type LabelledQuestion } from '../../../extension/recall/calibration/questions'
 import { bm25 } from './bm25'
-import { barChart, type Bar } from './chart'
 import { embedder } from './embedder'
+import { askedHash, chartOf, FigureFile, machine, titleOf, type Figure } from './figures'
 import { readAsked, resolveQuestions, type AskedQuestion } from './hand-written'
-import { evaluate, meanOf, ranksOf, type Ranks } from './metrics'
+import { evaluate, ranksOf, type Ranks } from './metrics'
 import { isOfCorpus, prepare, prepareTogether, type Prepared } from './prepare'
 import { productRanker } from './product'
 import { random } from './random'
 import type { BenchUnit, Ranker } from './ranker'
-import { markdownTable, means, textTable, type Measured } from './report'
+import { markdownTable, textTable } from './report'
 import { loadUnits } from './workspace'
 
 /** Makes a ranker for the folder that is read; those that need only the units' text are the same for all. */
@@ -40,7 +42,9 @@ export interface BenchOptions {
   readonly limit?: number
   /** All repositories that a name stands for as one workspace. */
   readonly together?: boolean
-  readonly onMeasured?: (measured: Measured) => void
+  /** Where figures are added, and taken from when they are there. */
+  readonly out?: FigureFile
+  readonly onMeasured?: (measured: Figure) => void
 }
 
 const product =
@@ -90,24 +94,41 @@ export async function measure(
   return { ranks, seconds }
 }
 
-export async function bench(options: BenchOptions): Promise<Measured[]> {
+export async function bench(options: BenchOptions): Promise<Figure[]> {
+  const { out, limit } = options
   const asked = options.questions === undefined ? undefined : await readAsked(options.questions)
-  const measured: Measured[] = []
+  const questionSet = options.questions === undefined ? 'documentation' : path.parse(options.questions).name
+  const measured: Figure[] = []
   for (const what of options.what) {
     let places: Asked[] = asked === undefined ? await prepare(what) : await withOwnQuestions(what, asked)
-    if (options.together === true && places.length > 1) places = [await prepareTogether(what, places)]
+    const together = options.together === true && places.length > 1
+    if (together) {
+      const parts = places.map((place) => ({ ...place, questions: place.questions.slice(0, limit) }))
+      places = [await prepareTogether(what, parts)]
+    }
     for (const { name, tree, questions: all } of places) {
       const units = await loadUnits(tree)
       const read = new Set(units.map(({ file }) => file))
       // A file that discovery leaves out, say for a secret in it, answers nothing.
-      const questions = all.filter(({ file }) => read.has(file)).slice(0, options.limit)
+      const questions = all.filter(({ file }) => read.has(file)).slice(0, together ? undefined : limit)
       if (questions.length === 0) continue
+      const place = {
+        set: together ? `${questionSet}, together` : questionSet,
+        repository: name,
+        asked: askedHash(questions, units),
+        units: units.length,
+        machine: machine(),
+      }
       for (const rankerOf of options.rankers) {
         const ranker = rankerOf(tree)
-        const { ranks, seconds } = await measure(ranker, units, questions)
-        const one = { repository: name, ranker: ranker.name, evaluation: evaluate(ranks), units: units.length, seconds }
-        measured.push(one)
-        options.onMeasured?.(one)
+        let figure = out?.known({ ...place, ranker: ranker.name })
+        if (figure === undefined) {
+          const { ranks, seconds } = await measure(ranker, units, questions)
+          figure = { ...place, ranker: ranker.name, evaluation: evaluate(ranks), seconds }
+          await out?.add(figure)
+        }
+        measured.push(figure)
+        options.onMeasured?.(figure)
       }
     }
   }
@@ -124,19 +145,9 @@ function chosenRankers(names: string, args: readonly string[]): RankerOf[] {
   })
 }
 
-/** The means over repositories as bars, the product's own in the accent colour. */
-export function chartOf(measured: readonly Measured[], title: string): string {
-  const bars = (value: (one: Measured) => number): Bar[] =>
-    means(measured).map((one) => ({ label: one.ranker, value: value(one), accent: one.ranker.startsWith('Longread') }))
-  const groups = [
-    { name: 'unit MRR', bars: bars(({ evaluation }) => evaluation.unit.mrr) },
-    { name: 'file MRR', bars: bars(({ evaluation }) => evaluation.file.mrr) },
-  ]
-  return barChart({ title, groups, maximum: 1 })
-}
-
 export async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--calibrate')) return (await import('./calibrate.js')).main(args)
+  if (args.includes('--figures')) return (await import('./figures.js')).main(args)
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -147,6 +158,7 @@ export async function main(args: readonly string[]): Promise<void> {
       profile: { type: 'string' },
       together: { type: 'boolean', default: false },
       svg: { type: 'string' },
+      out: { type: 'string' },
       format: { type: 'string', default: 'text' },
     },
   })
@@ -158,18 +170,12 @@ export async function main(args: readonly string[]): Promise<void> {
     ),
     together: values.together,
     ...(values.questions === undefined ? {} : { questions: values.questions }),
+    ...(values.out === undefined ? {} : { out: await FigureFile.open(values.out) }),
     ...(values.limit === undefined ? {} : { limit: Number(values.limit) }),
     onMeasured: ({ repository, ranker, evaluation: { unit, file } }) =>
       process.stderr.write(`${repository} ${ranker}: unit ${unit.mrr.toFixed(3)} file ${file.mrr.toFixed(3)}\n`),
   })
-  if (values.svg !== undefined) {
-    const repositories = new Set(measured.map(({ repository }) => repository)).size
-    const questions = meanOf(
-      measured.filter(({ ranker }) => ranker === measured[0]?.ranker).map(({ evaluation }) => evaluation),
-    ).questions
-    const title = `Finding the code that is meant: ${questions} questions, ${repositories} repositories`
-    await writeFile(values.svg, chartOf(measured, title))
-  }
+  if (values.svg !== undefined) await writeFile(values.svg, chartOf(measured, titleOf(measured)))
   if (values.format === 'json') for (const one of measured) process.stdout.write(`${JSON.stringify(one)}\n`)
   else process.stdout.write(values.format === 'markdown' ? markdownTable(measured) : textTable(measured))
 }
