@@ -5,6 +5,9 @@
  *
  * Measured, unit / file MRR of all signals on the development repositories: .431 / .666 without, .493 / .746 with the numbers below,
  * .510 / .765 with those that fit documented functions best (4, 4, 4, 3) and would all but hide tests, prose and constants.
+ *
+ * `testing/` and `mock/` are code that helps others to test, not tests: words alone, .375 / .633 with them behind code and .380 / .654
+ * without on trio, .399 / .772 and .405 / .793 on testify (there with `mock/`); nothing changed on eight other repositories.
  */
 import type { UnitReference } from '../protocol/types'
 
@@ -20,7 +23,7 @@ interface Standing {
 const standings: readonly Standing[] = [
   {
     paths:
-      /(^|\/)([\w.-]*\.)?(tests?|testing|specs?|__tests__|test-?data|bench(es|marks?)?|fixtures?|mocks?)\/|_test\.\w+$|\.(test|spec|bench)\.\w+$|Tests?\.(java|cs|kt|swift)$|(^|\/)(test_[^/]*|conftest)\.py$|_spec\.rb$/i,
+      /(^|\/)([\w.-]*\.)?(tests?|specs?|__tests__|test-?data|bench(es|marks?)?|fixtures?|mocks)\/|_test\.\w+$|\.(test|spec|bench)\.\w+$|Tests?\.(java|cs|kt|swift)$|(^|\/)(test_[^/]*|conftest)\.py$|_spec\.rb$/i,
     asked: /\b(un)?test(s|ed|ing|able)?\b|\bspecs?\b|\bbench(mark(s|ed|ing)?)?\b|\bfixtures?\b|\bmock(s|ed|ing)?\b/i,
     penalty: 3,
   },

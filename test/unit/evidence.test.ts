@@ -31,7 +31,14 @@ describe('what a unit stands for', () => {
   })
 
   it('is code where a path only looks like one of a test', () => {
-    for (const file of ['src/contest.py', 'src/latest/inspect.ts', 'lib/specification.go', 'src/attest.rs'])
+    for (const file of [
+      'src/contest.py',
+      'src/latest/inspect.ts',
+      'lib/specification.go',
+      'src/attest.rs',
+      'src/pkg/testing/clock.py',
+      'mock/mock.go',
+    ])
       assert.ok(isCode(file) && lost(file, 'where are headers parsed?') === 0, file)
   })
 
