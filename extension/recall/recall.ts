@@ -54,8 +54,12 @@ export async function recall(
   const units = memory.units()
   if (units.length === 0 || question.trim() === '') return { question, units: [], files: [], ms: 0 }
 
+  const { within } = options
+  const asked = (unit: UnitReference | undefined) => !within || (unit !== undefined && liesIn(unit, within))
   const words = options.signals === 'attention' ? undefined : await wordScores(memory, question)
   let attention: Float32Array | undefined
+  /** Where set, the only units that can be found. */
+  let exact: ReadonlySet<number> | undefined
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
   // Without recall heads (profile.ts, wordsOnly) there are words.
   const silent = profile.heads.length === 0
@@ -66,9 +70,11 @@ export async function recall(
     const attend = (scores: Scores) => attentionScores(profile, scores, weights, units.length)
     const rank = (scores: Scores) => {
       const alone = attend(scores)
-      return words ? [alone, joined(memory, question, { attention: alone, words })] : [alone]
+      const all = words ? [alone, joined(memory, question, { attention: alone, words })] : [alone]
+      return all.map((scores) => scores.map((score, unit) => (asked(units[unit]) ? score : -Infinity)))
     }
-    const scores = await scoresOf(memory, heard, rank, tools)
+    const { scores, chosen } = await scoresOf(memory, heard, rank, tools)
+    if (chosen) exact = new Set(chosen)
     attention = attend(scores)
     explain = (chosen) =>
       tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
@@ -77,10 +83,8 @@ export async function recall(
     options.signals === 'all'
       ? joined(memory, question, { attention, words })
       : (attention ?? words ?? new Float32Array())
-  const { within } = options
-  const asked = (unit: UnitReference | undefined) => !within || (unit !== undefined && liesIn(unit, within))
-  const ranking = Array.from(total, (score, index): Candidate => ({ index, score })).filter(({ index }) =>
-    asked(units[index]),
+  const ranking = Array.from(total, (score, index): Candidate => ({ index, score })).filter(
+    ({ index }) => asked(units[index]) && (exact?.has(index) ?? true),
   )
   ranking.sort((a, b) => b.score - a.score)
   if (options.rerank) await rerank(memory, question, units, ranking, options.rerankSeconds ?? rerankSeconds, tools)

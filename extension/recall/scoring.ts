@@ -1,7 +1,7 @@
 /**
  * What the recall heads give every unit. Exactly, over every key, as long as the keys stay in memory. A larger memory is gone through
  * in two stages: estimates from sketches of all keys, which stay in memory (native/recall/sketch.h), say which units are worth it,
- * and those alone are scored exactly, from disk. The first question of a process reads all keys once, to check them and sketch them.
+ * and those alone are scored exactly, from disk, and can be found. The first question of a process reads all keys once, to check them and sketch them.
  */
 import { cancellable, type Scores } from '../engine/addon'
 import { thinned } from './bank'
@@ -15,18 +15,23 @@ export const exactUnits = 4096
 /** Every so manieth reference question is asked of sketches; all would take eight times as long. */
 const bankPart = 8
 
-/** `rank` gives scores of all units from masses; units are chosen by each of them. */
+/**
+ * `rank` gives scores of all units from masses; units are chosen by each of them. With `chosen`, only these were scored exactly: the
+ * masses of the others are estimates, good enough for what units are compared with, but not to be found by.
+ */
 export async function scoresOf(
   memory: Memory,
   { queries, tokens }: HeardQuestion,
   rank: (scores: Scores) => readonly Float32Array[],
   { signal, progress }: RecallTools,
-): Promise<Scores> {
+): Promise<{ readonly scores: Scores; readonly chosen?: Int32Array }> {
   const { store, loaded } = memory
   const { addon, threads, profile } = loaded
   const files = memory.files()
   if (!store.overflows() || profile.bank.length === 0)
-    return cancellable(addon, signal, (cancel) => store.score(files, queries, tokens, threads, cancel))
+    return {
+      scores: await cancellable(addon, signal, (cancel) => store.score(files, queries, tokens, threads, cancel)),
+    }
   const bank = thinned(await memory.reader.bank(signal, progress), profile.heads.length, bankPart)
   const meter = new ProgressMeter('recall', 'files', progress)
   const scores = await cancellable(addon, signal, (cancel) =>
@@ -41,7 +46,7 @@ export async function scoresOf(
   const units = memory.units().length
   for (let row = 0; row * chosen.length < exact.length; row++)
     chosen.forEach((unit, i) => (scores.masses[row * units + unit] = exact[row * chosen.length + i] ?? -Infinity))
-  return scores
+  return { scores, chosen }
 }
 
 /** The best by each ranking in turn, `count` in all, rising. */

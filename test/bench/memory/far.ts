@@ -109,7 +109,8 @@ export async function far(tokens: number): Promise<FarResult> {
           chosen.forEach(
             (unit, i) => (scores.masses[row * units + unit] = masses[row * chosen.length + i] ?? -Infinity),
           )
-        return rank(scores)
+        const [ranked, exactly] = [rank(scores), new Set(chosen)]
+        return ranked.map((score, unit) => (exactly.has(unit) ? score : -Infinity))
       })
       twoStage.push(found)
       // Copies are alike, so it is scores that are compared: how many of the best found are as good as the exactly best.
