@@ -40,6 +40,12 @@ export class Window {
     await this.page.waitForSelector(this.shown, { timeout: 120_000 })
   }
 
+  /** The status bar says that all is read. */
+  async held(timeout: number): Promise<void> {
+    const item = '[id="longread.longread.longread"]'
+    await this.page.waitForSelector(`${item}[aria-label*="Ready"], ${item} [aria-label*="Ready"]`, { timeout })
+  }
+
   async command(title: string): Promise<void> {
     const { page } = this
     await page.keyboard.press('F1')
