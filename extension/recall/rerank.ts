@@ -10,8 +10,14 @@ import type { LoadedModel } from './memory'
 /** Tokens of a unit that are read; most units are shorter. */
 const unitTokens = 160
 
+/** Units that are worth waiting for: 16 gave a unit MRR of .585 on the development repositories, 64 gave .594. */
+export const firstUnits = 16
+
 export interface RerankOptions {
+  /** In which the first units are read… */
   readonly seconds: number
+  /** …and from the start, in which further ones are begun: by a fast machine, or where most were read for an earlier question. */
+  readonly spareSeconds: number
   readonly signal: AbortSignal
   readonly progress: (done: number) => void
 }
@@ -24,7 +30,7 @@ export interface RerankOptions {
  */
 const ask = '\n# In plain words: '
 
-/** Log-likelihood of the question in nats a token, for each candidate; NaN for those that the time did not reach. */
+/** Log-likelihood of the question in nats a token, for each candidate, best first; NaN for those that the time did not reach. */
 export async function likelihoods(
   { addon, model }: LoadedModel,
   question: string,
@@ -40,8 +46,16 @@ export async function likelihoods(
     const body = model.tokenize(text, false).subarray(0, unitTokens)
     return Int32Array.from([...begin, ...head, ...body, ...model.tokenize(ask, false)])
   })
-  if (prefixes.length === 0) return new Float32Array()
-  return cancellable(addon, options.signal, (cancel) =>
-    model.likelihood(prefixes, target, options.seconds, cancel, options.progress),
-  )
+  const result = new Float32Array(prefixes.length).fill(NaN)
+  const started = performance.now()
+  const read = async (from: number, to: number, seconds: number) => {
+    if (from >= Math.min(to, prefixes.length) || seconds <= 0) return
+    const found = await cancellable(addon, options.signal, (cancel) =>
+      model.likelihood(prefixes.slice(from, to), target, seconds, cancel, (done) => options.progress(from + done)),
+    )
+    result.set(found, from)
+  }
+  await read(0, firstUnits, options.seconds)
+  await read(firstUnits, prefixes.length, options.spareSeconds - (performance.now() - started) / 1000)
+  return result
 }

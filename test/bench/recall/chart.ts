@@ -17,7 +17,7 @@ export interface Chart {
   readonly maximum: number
 }
 
-// Pixels. Groups stand side by side; labels of the bars are written once, to their left.
+// Pixels. Two groups stand side by side; labels of the bars are written to their left.
 const labelWidth = 190
 const groupWidth = 250
 const groupGap = 30
@@ -36,25 +36,31 @@ const escaped = (text: string): string =>
 
 const rounded = (value: number): string => String(Math.round(value * 10) / 10)
 
+/** Groups of one row of the picture; the labels of the bars are written once a row. */
+const groupsInRow = 2
+
 export function barChart({ title, groups, maximum }: Chart): string {
   const labels = groups[0]?.bars.map(({ label }) => label) ?? []
-  const width = labelWidth + groups.length * (groupWidth + groupGap)
-  const height = top + labels.length * rowHeight + bottom
-  const middle = (row: number): number => top + row * rowHeight + rowHeight / 2
+  const blockHeight = top + labels.length * rowHeight + bottom
+  const width = labelWidth + Math.min(groups.length, groupsInRow) * (groupWidth + groupGap)
+  const height = Math.ceil(groups.length / groupsInRow) * blockHeight
   const body: string[] = [`<text class="title" x="0" y="18">${escaped(title)}</text>`]
-  for (const [row, label] of labels.entries()) {
-    body.push(`<text x="${labelWidth - 10}" y="${middle(row) + 4.5}" text-anchor="end">${escaped(label)}</text>`)
-  }
-  for (const [column, { name, bars }] of groups.entries()) {
+  for (const [at, { name, bars }] of groups.entries()) {
+    const column = at % groupsInRow
+    const blockTop = top + Math.floor(at / groupsInRow) * blockHeight
+    const middle = (row: number): number => blockTop + row * rowHeight + rowHeight / 2
+    if (column === 0)
+      for (const [row, label] of labels.entries())
+        body.push(`<text x="${labelWidth - 10}" y="${middle(row) + 4.5}" text-anchor="end">${escaped(label)}</text>`)
     const left = labelWidth + column * (groupWidth + groupGap)
     // Room for the number behind a full bar.
     const full = groupWidth - 42
-    body.push(`<text class="group" x="${left}" y="${top - 12}">${escaped(name)}</text>`)
+    body.push(`<text class="group" x="${left}" y="${blockTop - 12}">${escaped(name)}</text>`)
     for (const [row, { value, accent }] of bars.entries()) {
-      const at = `x="${left}" y="${middle(row) - barHeight / 2}" height="${barHeight}" rx="2"`
+      const place = `x="${left}" y="${middle(row) - barHeight / 2}" height="${barHeight}" rx="2"`
       const length = full * Math.min(1, Math.max(0, value / maximum))
-      body.push(`<rect class="track" ${at} width="${full}"/>`)
-      body.push(`<rect class="bar${accent === true ? ' accent' : ''}" ${at} width="${rounded(length)}"/>`)
+      body.push(`<rect class="track" ${place} width="${full}"/>`)
+      body.push(`<rect class="bar${accent === true ? ' accent' : ''}" ${place} width="${rounded(length)}"/>`)
       body.push(`<text class="value" x="${left + full + 8}" y="${middle(row) + 4.5}">${value.toFixed(2)}</text>`)
     }
   }

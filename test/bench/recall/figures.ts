@@ -27,6 +27,9 @@ export interface Figure extends Measured {
   readonly machine: string
 }
 
+/** Ends the names of sets whose repositories are one workspace. */
+export const together = ', together'
+
 export const machine = (): string =>
   `${os.cpus()[0]?.model.trim() ?? 'unknown'}, ${String(os.availableParallelism())} threads`
 
@@ -122,7 +125,10 @@ export function chartOf(figures: readonly Figure[], title: string): string {
   return barChart({ title, groups, maximum: 1 })
 }
 
-export function titleOf(figures: readonly Figure[]): string {
+/** What is asked together is asked of the same repositories and counts once. */
+export function titleOf(all: readonly Figure[]): string {
+  const apart = all.filter(({ set }) => !set.endsWith(together))
+  const figures = apart.length > 0 ? apart : all
   const places = new Map(figures.map((one) => [JSON.stringify([one.set, one.repository]), one.evaluation.questions]))
   const repositories = new Set(figures.map(({ repository }) => repository)).size
   const questions = [...places.values()].reduce((sum, count) => sum + count, 0)

@@ -19,7 +19,7 @@ import type { Signals } from '../../../extension/protocol/types'
 import { goldUnits, type LabelledQuestion } from '../../../extension/recall/calibration/questions'
 import { bm25 } from './bm25'
 import { embedder } from './embedder'
-import { askedHash, chartOf, FigureFile, machine, titleOf, type Figure } from './figures'
+import { askedHash, chartOf, FigureFile, machine, titleOf, together as togetherSuffix, type Figure } from './figures'
 import { readAsked, resolveQuestions, type AskedQuestion } from './hand-written'
 import { evaluate, ranksOf, type Ranks } from './metrics'
 import { isOfCorpus, prepare, prepareTogether, type Prepared } from './prepare'
@@ -113,7 +113,7 @@ export async function bench(options: BenchOptions): Promise<Figure[]> {
       const questions = all.filter(({ file }) => read.has(file)).slice(0, together ? undefined : limit)
       if (questions.length === 0) continue
       const place = {
-        set: together ? `${questionSet}, together` : questionSet,
+        set: together ? `${questionSet}${togetherSuffix}` : questionSet,
         repository: name,
         asked: askedHash(questions, units),
         units: units.length,
