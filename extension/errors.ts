@@ -86,11 +86,14 @@ export const engineMissing = (why: string) =>
     terminal: 'Run "npm run build:native" again.',
   })
 
-const whatIsMissing: Readonly<Record<'driver' | 'library' | 'runtime' | 'gpu', (detail: string) => string>> = {
+const whatIsMissing: Readonly<
+  Record<'driver' | 'library' | 'runtime' | 'gpu' | 'newer-driver', (detail: string) => string>
+> = {
   driver: (file) => `there is no NVIDIA driver (${file})`,
   library: (file) => `the CUDA part of the engine is not here or cannot be loaded (${file})`,
   runtime: (file) => `a library of CUDA 13 is not here (${file})`,
   gpu: () => 'no GPU can be used',
+  'newer-driver': (gpu) => `for ${gpu} the prebuilt CUDA part of the engine needs a driver of CUDA 13.1`,
 }
 
 export const noCuda = (missing: keyof typeof whatIsMissing, detail: string, remedy: string) =>

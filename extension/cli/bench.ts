@@ -20,7 +20,7 @@ export function addBench(program: Command): void {
     .allowUnknownOption()
     .addHelpText(
       'after',
-      '\nBenches:\n  speed [--quick] [--only PART,…]                  streaming against llama_decode, recall, first token, memory\n  recall [NAME|SPLIT|DIR …] [--rankers NAME,…]     how high the code that is meant is ranked\n  recall --calibrate [NAME|SPLIT|DIR …] --out FILE which heads of a model find code\n  facts [--limit N] [--seed N]                     constants planted in a repository, asked for\n  editor [--seconds N,…]                            first word of an answer in the editor, ready after a restart\n  window [--frames] [--without]                     activation, ready after a reload, gaps of the extension host\n  memory [--only SUITE,…] [--kills N] [--damage N]  what the memory on disk must bear: kills, damage, edits',
+      '\nBenches:\n  speed [--quick] [--only PART,…]                  streaming against llama_decode, recall, first token, memory\n  cuda [--shape NAME,…|--model FILE]               reading and generating on a GPU against llama_decode\n  recall [NAME|SPLIT|DIR …] [--rankers NAME,…]     how high the code that is meant is ranked\n  recall --calibrate [NAME|SPLIT|DIR …] --out FILE which heads of a model find code\n  facts [--limit N] [--seed N]                     constants planted in a repository, asked for\n  editor [--seconds N,…]                            first word of an answer in the editor, ready after a restart\n  window [--frames] [--without]                     activation, ready after a reload, gaps of the extension host\n  memory [--only SUITE,…] [--kills N] [--damage N]  what the memory on disk must bear: kills, damage, edits',
     )
     .action(bench)
 }

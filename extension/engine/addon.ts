@@ -230,17 +230,19 @@ export interface NativeStore {
 }
 
 /** What stands in the way of using a GPU; empty: nothing. */
-export type CudaMissing = '' | 'driver' | 'library' | 'runtime' | 'gpu'
+export type CudaMissing = '' | 'driver' | 'library' | 'runtime' | 'gpu' | 'newer-driver'
 
 export interface NativeAddon {
   /**
    * Loads ggml's CUDA backend, once a process. `library` is its file or empty, `folders` are where CUDA's own libraries may lie.
-   * `detail` names the library that is missing.
+   * `detail` names the library that is missing, or the GPU. `anyDriver`: the library was built for this machine, so its driver need
+   * not be checked.
    */
   findCuda(
     libraries: string,
     library: string,
     folders: readonly string[],
+    anyDriver: boolean,
   ): Promise<{ readonly missing: CudaMissing; readonly detail: string }>
   loadModel(options: LoadOptions, cancel: NativeCancel, progress: (fraction: number) => void): Promise<NativeModel>
   /**

@@ -18,6 +18,8 @@ const library = 'libggml-cuda.so'
 export interface CudaPlaces {
   /** ggml's CUDA backend, or empty where there is none that fits. */
   readonly library: string
+  /** It is of one's own (LONGREAD_CUDA), not the prebuilt one, whose needs are known. */
+  readonly own: boolean
   /** Where CUDA's own libraries may lie beside the system's places. */
   readonly folders: readonly string[]
 }
@@ -34,8 +36,10 @@ export function cudaPlaces(libraries: string): CudaPlaces {
     .map((folder) => path.join(folder, 'bins', path.basename(cudaPackage)))
   const candidates = [...(named === undefined ? [] : [named]), ...installed]
   const roots = [...(named === undefined ? [] : [named]), cudaFolder()]
+  const found = candidates.map((folder) => path.join(folder, library)).find(existsSync) ?? ''
   return {
-    library: candidates.map((folder) => path.join(folder, library)).find(existsSync) ?? '',
+    library: found,
+    own: named !== undefined && found === path.join(named, library),
     folders: [...roots, ...roots.flatMap(pipFolders), '/usr/local/cuda/lib64'],
   }
 }
@@ -65,7 +69,16 @@ const remedies: Readonly<Record<Exclude<CudaMissing, ''>, (libraries: string) =>
     `run: npm install --prefix ${cudaFolder()} ${cudaPackage}@${releaseOf(path.resolve(libraries, '../..')) ?? 'latest'}`,
   runtime: () =>
     `install CUDA 13, or run: pip install --target ${cudaFolder()} "nvidia-cublas==13.*" "nvidia-cuda-runtime==13.*"`,
+  'newer-driver': () =>
+    'install driver 590 or newer, or build libggml-cuda.so of the same release for this GPU and name its folder in LONGREAD_CUDA',
   gpu: () => 'the driver must be 580 or newer and see a GPU; "nvidia-smi" tells',
+}
+
+/** What computes, before a model is loaded there. */
+export interface Chosen {
+  readonly kind: 'cpu' | 'cuda'
+  /** Of the GPU. */
+  readonly name: string
 }
 
 /**
@@ -77,14 +90,15 @@ export async function chooseDevice(
   wanted: EngineOptions['device'],
   log: Log,
   libraries = librariesFolder(),
-): Promise<'cpu' | 'cuda'> {
-  if (wanted === 'cpu') return 'cpu'
+): Promise<Chosen> {
+  const processor: Chosen = { kind: 'cpu', name: '' }
+  if (wanted === 'cpu') return processor
   const places = cudaPlaces(libraries)
-  const { missing, detail } = await addon.findCuda(libraries, places.library, places.folders)
-  if (missing === '') return 'cuda'
+  const { missing, detail } = await addon.findCuda(libraries, places.library, places.folders, places.own)
+  if (missing === '') return { kind: 'cuda', name: detail }
   const error = noCuda(missing, detail, remedies[missing](libraries))
   if (wanted === 'cuda') throw error
   // A machine without an NVIDIA GPU lacks nothing that could be got.
   log(missing === 'library' || missing === 'runtime' ? 'warn' : 'info', `The processor computes. ${error.message}`)
-  return 'cpu'
+  return processor
 }

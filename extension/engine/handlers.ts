@@ -265,7 +265,9 @@ class Engine {
       )
     }
     const libraries = librariesFolder()
-    const device = await chooseDevice(addon, request.device, this.log, libraries)
+    const { kind: device, name } = await chooseDevice(addon, request.device, this.log, libraries)
+    // A crash while the model is loaded is the GPU's, too.
+    if (device === 'cuda') this.device({ kind: device, name, memoryFree: 0, memoryTotal: 0, layers: 0, whole: false })
     const options = { path, weights, threads, libraries, device, ...(gpuLayers === undefined ? {} : { gpuLayers }) }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
     this.device(model.info().device)

@@ -28,6 +28,8 @@ const char* name_of(CudaMissing missing) {
         return "library";
     case CudaMissing::runtime:
         return "runtime";
+    case CudaMissing::newer_driver:
+        return "newer-driver";
     case CudaMissing::gpu:
         return "gpu";
     case CudaMissing::nothing:
@@ -46,14 +48,15 @@ std::vector<std::string> texts_of(const Napi::Value& value, const char* name) {
     return texts;
 }
 
-// findCuda(libraries, library, folders): what is missing and its name, two empty texts where a GPU can be used.
-// Starting the driver takes up to a second.
+// findCuda(libraries, library, folders, anyDriver): what is missing and its name, two empty texts where a GPU can be
+// used. Starting the driver takes up to a second.
 Napi::Value find_cuda_for(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&]() -> Napi::Value {
         const std::string libraries = text(call[0], "libraries");
         CudaSearch search;
         search.library = text(call[1], "library");
         search.folders = texts_of(call[2], "folders");
+        search.any_driver = call[3].ToBoolean().Value();
         using FindTask = Task<CudaFound, int>;
         return FindTask::start(
             call.Env(), call.Env().Undefined(),
@@ -90,7 +93,9 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
                 load_backends(libraries);
                 auto loaded = std::make_shared<LoadedModel>();
                 LoadOptions placed = options;
-                if (cuda && !(placed.gpu = find_cuda({}).device))
+                CudaSearch found; // findCuda has looked more closely
+                found.any_driver = true;
+                if (cuda && !(placed.gpu = find_cuda(found).device))
                     throw Error("no-cuda", "No GPU has been found yet: call findCuda first.");
                 loaded->model = Model::load(placed, *cancel, [&](double part) { report(double(part)); });
                 loaded->tokenizer = std::make_unique<Tokenizer>(options.path);

@@ -1,4 +1,5 @@
 #include "engine/context.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -149,14 +150,15 @@ void Context::set_inputs(const int32_t* tokens, const Wanted& wanted) {
             return;
         const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
         std::vector<ggml_fp16_t> values(slots * count, hidden);
-        const int used = used_ + in.count;
+        // Positions ascend from slot to slot, so what a token sees is the sinks and one stretch.
+        const auto first = slot_position_.begin(), end = first + used_ + in.count;
         for (size_t i = 0; i < count; ++i) {
             const int at = position_ + static_cast<int>(i);
-            for (int s = 0; s < used; ++s) {
-                const int distance = at - slot_position_[static_cast<size_t>(s)];
-                if (distance >= 0 && (window <= 0 || distance < window || s < sinks))
-                    values[i * slots + static_cast<size_t>(s)] = seen;
-            }
+            ggml_fp16_t* row = values.data() + i * slots;
+            const auto last = std::upper_bound(first, end, at) - first;
+            const auto from = window <= 0 ? 0 : std::upper_bound(first, end, at - window) - first;
+            std::fill(row + from, row + last, seen);
+            std::fill(row, row + std::min<std::ptrdiff_t>(sinks, last), seen);
         }
         set(mask, values.data());
     };

@@ -1,5 +1,7 @@
 #include "engine/cuda-backend.h"
+#include <algorithm>
 #include <dlfcn.h>
+#include <iterator>
 #include <mutex>
 
 namespace longread {
@@ -18,6 +20,29 @@ bool loads_from_any(const char* name, const std::vector<std::string>& folders) {
         if (loads(folder + "/" + name))
             return true;
     return false;
+}
+
+template <typename F> F driver_function(const char* name) {
+    return reinterpret_cast<F>(dlsym(dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL), name));
+}
+
+// The prebuilt library holds machine code for some GPUs only; for others a text in the language of CUDA 13.1 (PTX 9.1),
+// which an older driver does not read: ggml would end the process at its first kernel.
+bool driver_reads(ggml_backend_dev_t device) {
+    constexpr int read_from = 13010; // cuDriverGetVersion's 13.1
+    constexpr int machine_code[] = {86, 89, 120, 121};
+    constexpr int attribute_major = 75, attribute_minor = 76; // of CUdevice_attribute
+    auto version_of = driver_function<int (*)(int*)>("cuDriverGetVersion");
+    auto device_of = driver_function<int (*)(int*, const char*)>("cuDeviceGetByPCIBusId");
+    auto attribute_of = driver_function<int (*)(int*, int, int)>("cuDeviceGetAttribute");
+    ggml_backend_dev_props props{};
+    ggml_backend_dev_get_props(device, &props);
+    int version = 0, handle = 0, major = 0, minor = 0;
+    if (!version_of || !device_of || !attribute_of || !props.device_id || version_of(&version) != 0 ||
+        version >= read_from || device_of(&handle, props.device_id) != 0 ||
+        attribute_of(&major, attribute_major, handle) != 0 || attribute_of(&minor, attribute_minor, handle) != 0)
+        return true; // nothing says that it does not
+    return std::find(std::begin(machine_code), std::end(machine_code), major * 10 + minor) != std::end(machine_code);
 }
 
 ggml_backend_dev_t most_free(ggml_backend_reg_t registry) {
@@ -57,7 +82,9 @@ CudaFound find_cuda(const CudaSearch& search) {
     ggml_backend_dev_t device = most_free(registry);
     if (!device)
         return {CudaMissing::gpu, "", nullptr};
-    return {CudaMissing::nothing, "", device};
+    if (!search.any_driver && !driver_reads(device))
+        return {CudaMissing::newer_driver, ggml_backend_dev_description(device), nullptr};
+    return {CudaMissing::nothing, ggml_backend_dev_description(device), device};
 }
 
 } // namespace longread

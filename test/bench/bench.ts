@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   editor: () => import('./editor/run.js'),
   window: () => import('./window/run.js'),
   facts: () => import('./facts/run.js'),
+  cuda: () => import('./cuda/run.js'),
 }
 
 export const benchNames: readonly string[] = Object.keys(benches)

@@ -54,7 +54,7 @@ function encode(value: Value): Buffer {
 }
 
 /** The nearest half-precision number, for what is neither tiny nor huge. */
-function half(value: number): number {
+export function half(value: number): number {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0]!
   const exponent = ((bits >>> 23) & 0xff) - 112
   if (exponent <= 0) return 0
@@ -76,28 +76,44 @@ function stored(type: number, values: Float32Array): Buffer {
   return blocks
 }
 
+/** Everything before the tensors' bytes, and how far those of small tensors reach. */
+export function ggufHeader(gguf: Gguf): { readonly header: Buffer; readonly end: number } {
+  return headerOf(gguf, () => undefined)
+}
+
 /** The whole file; tensors without values are filled with a pattern that differs from byte to byte. */
-export function writeGguf({ metadata, tensors, version = 3, alignment = 32 }: Gguf): Buffer {
+export function writeGguf(gguf: Gguf): Buffer {
+  const filled: { at: number; bytes: Buffer }[] = []
+  const { header, end } = headerOf(gguf, ({ type, values }, at) => {
+    if (values) filled.push({ at, bytes: stored(type, values) })
+  })
+  const data = Buffer.alloc(end)
+  for (let i = 0; i < end; ++i) data[i] = (i * 31 + (i >> 8)) & 0xff
+  for (const { at, bytes } of filled) bytes.copy(data, at)
+  return Buffer.concat([header, data])
+}
+
+function headerOf(
+  { metadata, tensors, version = 3, alignment = 32 }: Gguf,
+  each: (tensor: Tensor, at: number) => void,
+): { header: Buffer; end: number } {
   const pad = (n: number) => Math.ceil(n / alignment) * alignment
   const parts: Buffer[] = [Buffer.from('GGUF'), number('u32', version)]
   parts.push(number('u64', tensors.length), number('u64', Object.keys(metadata).length))
   for (const [key, value] of Object.entries(metadata)) parts.push(text(key), encode(value))
-  const filled: { at: number; bytes: Buffer }[] = []
   let end = 0
-  for (const { name, shape, type, offset, values: held } of tensors) {
+  for (const tensor of tensors) {
+    const { name, shape, type, offset } = tensor
     const format = tensorTypes.get(type)
     parts.push(text(name), number('u32', shape.length), ...shape.map((n) => number('u64', n)), number('u32', type))
     parts.push(number('u64', offset ?? end))
     const values = shape.reduce((a, b) => a * b, 1)
     // What claims more than a test can hold is not written.
-    if (held) filled.push({ at: end, bytes: stored(type, held) })
+    each(tensor, end)
     if (values < 1 << 24) end = pad(end + (format ? Math.ceil(values / format.block) * format.bytes : 0))
   }
   const header = Buffer.concat(parts)
-  const data = Buffer.alloc(end)
-  for (let i = 0; i < end; ++i) data[i] = (i * 31 + (i >> 8)) & 0xff
-  for (const { at, bytes } of filled) bytes.copy(data, at)
-  return Buffer.concat([header, Buffer.alloc(pad(header.length) - header.length), data])
+  return { header: Buffer.concat([header, Buffer.alloc(pad(header.length) - header.length)]), end }
 }
 
 /** A llama model of two layers, two heads of 16 values and 300 tokens; or of another architecture with what that one needs. */

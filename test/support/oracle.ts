@@ -15,7 +15,17 @@ export interface Oracle {
     batch: number
     tokens: Int32Array
     rows: Int32Array
-  }): Promise<{ readonly logits: Float32Array; readonly seconds: number }>
+    /** All layers on the GPU that `findCuda` found; the prompt is read once before it is timed. */
+    gpu?: boolean
+    /** How many tokens to go on for, each the likeliest; `rows` must hold the prompt's last. */
+    generate?: number
+  }): Promise<{
+    readonly logits: Float32Array
+    readonly seconds: number
+    readonly generated: Int32Array
+    /** From the first generated token to the last. */
+    readonly generateSeconds: number
+  }>
 }
 
 export const loadOracle = (): Oracle =>

@@ -64,9 +64,9 @@ describe('CUDA', () => {
 
   it('is used where nothing is missing, and never where the processor is asked for', async () => {
     const log = () => assert.fail('nothing to say')
-    assert.equal(await chooseDevice(addonThat(''), 'auto', log, libraries), 'cuda')
-    assert.equal(await chooseDevice(addonThat(''), 'cuda', log, libraries), 'cuda')
-    assert.equal(await chooseDevice(addonThat('gpu'), 'cpu', log, libraries), 'cpu')
+    assert.equal((await chooseDevice(addonThat('', 'a GPU'), 'auto', log, libraries)).name, 'a GPU')
+    assert.equal((await chooseDevice(addonThat(''), 'cuda', log, libraries)).kind, 'cuda')
+    assert.equal((await chooseDevice(addonThat('gpu'), 'cpu', log, libraries)).kind, 'cpu')
   })
 
   it('that is asked for and cannot be used is one error: what is missing and how to get it', async () => {
@@ -75,6 +75,7 @@ describe('CUDA', () => {
       ['driver', 'libcuda.so.1', /no NVIDIA driver \(libcuda\.so\.1\).* install the driver/],
       ['library', 'libggml-cuda.so', /npm install --prefix \S+cuda @node-llama-cpp\/linux-x64-cuda@3\.22\.1\.$/],
       ['runtime', 'libcublas.so.13', /CUDA 13 is not here \(libcublas\.so\.13\).*pip install --target \S+cuda/],
+      ['newer-driver', 'NVIDIA H100', /for NVIDIA H100 .* needs a driver of CUDA 13\.1.* driver 590/],
       ['gpu', '', /no GPU can be used.*nvidia-smi/],
     ] as const)
       assert.match(await rejects(chooseDevice(addonThat(missing, detail), 'cuda', log, libraries), 'no-cuda'), message)
@@ -84,7 +85,7 @@ describe('CUDA', () => {
     const lines: string[] = []
     const log = (level: string, message: string) => lines.push(`${level}: ${message}`)
     for (const missing of ['driver', 'library'] as const)
-      assert.equal(await chooseDevice(addonThat(missing, 'FILE'), 'auto', log, libraries), 'cpu')
+      assert.equal((await chooseDevice(addonThat(missing, 'FILE'), 'auto', log, libraries)).kind, 'cpu')
     assert.equal(lines.length, 2)
     assert.match(lines[0]!, /^info: The processor computes\. CUDA cannot be used: there is no NVIDIA driver \(FILE\)/)
     assert.match(lines[1]!, /^warn: The processor computes\. CUDA cannot be used: .*npm install/)
