@@ -30,8 +30,9 @@ export function registerModelProvider(sessions: Sessions): vscode.Disposable {
             tooltip: vscode.l10n.t('Runs on this machine, by Longread'),
             maxInputTokens: 8192 - mostTokens,
             maxOutputTokens: mostTokens,
-            // They answer in words: tools that agents offer would never be called.
-            capabilities: { toolCalling: false },
+            // VS Code's picker leaves out, in its usual mode, what does not say so, and @repo is then asked without any model. The
+            // models answer in words: tools that come with a request are not told to them.
+            capabilities: { toolCalling: true },
           }))
       )
     },

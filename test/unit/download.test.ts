@@ -242,7 +242,7 @@ describe('a download from an address', () => {
     script = [{ body: other }]
     const message = await rejects(pull(), 'download')
     assert.ok(message.includes(sha256) && message.includes(sha256Of(other)))
-    assert.match(message, /deleted; check the address and the checksum/)
+    assert.match(message, /deleted\. Check the address and the checksum/)
     assert.deepEqual(files(), [])
   })
 
