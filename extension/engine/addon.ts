@@ -34,6 +34,8 @@ export interface ModelInfo {
   readonly beginToken: number
   /** Whether it has a chat template that is known; a base model has none. */
   readonly chats: boolean
+  /** Tokens that are best read by one call of `readMany`; 0 where one episode after the other is as quick. */
+  readonly together: number
 }
 
 /** Seen by the computing threads within milliseconds: a call given one rejects with code `cancelled`. */
@@ -58,11 +60,14 @@ export interface LoadOptions {
 /** F16, or 8 bit with one scale a token and key head. */
 export type KeyFormat = 'f16' | 'q8'
 
-export interface EpisodeOptions {
+export interface EpisodeTokens {
   /** The whole episode: header, breadcrumbs, units. */
   readonly tokens: Int32Array
   /** Start and end token of each unit (end exclusive), pairs; tokens outside every unit are read but not remembered. */
   readonly units: Uint32Array
+}
+
+export interface EpisodeOptions extends EpisodeTokens {
   readonly heads: readonly Head[]
   readonly window: number
   readonly sinks: number
@@ -128,6 +133,11 @@ export interface NativeModel {
   info(): ModelInfo
   /** No begin token is added. Repository text is never parsed for special tokens. */
   tokenize(text: string, parseSpecial: boolean): Int32Array
+  /** As `tokenize`, on another thread: the texts' tokens one after the other, and how many each has. */
+  tokenizeMany(
+    texts: readonly string[],
+    parseSpecial: boolean,
+  ): Promise<{ readonly tokens: Int32Array; readonly counts: Uint32Array }>
   detokenize(tokens: Int32Array): string
   /** The model's own chat template applied, ending where the assistant speaks. Only for models that chat. */
   chat(messages: readonly ChatMessage[]): string
@@ -146,6 +156,13 @@ export interface NativeModel {
   ): Promise<Float32Array>
   /** `progress` gets the tokens read so far. */
   read(options: EpisodeOptions, cancel: NativeCancel, progress: (tokens: number) => void): Promise<NativeEpisode>
+  /** What `read` gives of each episode, in their order; `progress` gets the tokens read of all of them. All or none. */
+  readMany(
+    episodes: readonly EpisodeTokens[],
+    options: Omit<EpisodeOptions, keyof EpisodeTokens>,
+    cancel: NativeCancel,
+    progress: (tokens: number) => void,
+  ): Promise<NativeEpisode[]>
   /**
    * Nats a token of `target` after each prefix; NaN for what was not reached in `seconds` (the first always is). What was read of
    * the prefixes is kept, so that another target after them costs its own tokens only.

@@ -5,7 +5,6 @@
 import type { NativeModel } from '../engine/addon'
 import type { Unit } from '../protocol/types'
 import { breadcrumb } from '../workspace/units'
-import { TokenList } from './token-list'
 
 export interface Episode {
   readonly tokens: Int32Array
@@ -21,23 +20,33 @@ export function unitTexts(text: string, units: readonly Unit[]): string[] {
   return units.map(({ startLine, endLine }) => lines.slice(startLine - 1, endLine).join('\n') + '\n')
 }
 
-export function layOut(
-  model: Pick<NativeModel, 'tokenize' | 'info'>,
+/** Off this thread, which has more to do while a model reads. */
+export async function layOut(
+  model: Pick<NativeModel, 'tokenizeMany' | 'info'>,
   file: string,
   units: readonly Unit[],
   texts: readonly string[],
   breadcrumbs: boolean,
-): Episode {
-  const tokens = new TokenList()
-  const { beginToken } = model.info()
-  if (beginToken >= 0) tokens.push(Int32Array.of(beginToken))
-  tokens.push(model.tokenize(fileHeader(file), false))
-  const spans = new Uint32Array(units.length * 2)
+): Promise<Episode> {
+  const parts = [fileHeader(file)]
   units.forEach((unit, i) => {
-    if (breadcrumbs) tokens.push(model.tokenize(`${breadcrumb(file, unit)}\n`, false))
-    spans[i * 2] = tokens.length
-    tokens.push(model.tokenize(texts[i] ?? '', false))
-    spans[i * 2 + 1] = tokens.length
+    if (breadcrumbs) parts.push(`${breadcrumb(file, unit)}\n`)
+    parts.push(texts[i] ?? '')
   })
-  return { tokens: tokens.whole(), spans }
+  const { tokens: read, counts } = await model.tokenizeMany(parts, false)
+  const { beginToken } = model.info()
+  const begin = beginToken >= 0 ? [beginToken] : []
+  const tokens = new Int32Array(begin.length + read.length)
+  tokens.set(begin)
+  tokens.set(read, begin.length)
+  const spans = new Uint32Array(units.length * 2)
+  let part = 0
+  let at = begin.length + (counts[part++] ?? 0)
+  units.forEach((_, i) => {
+    if (breadcrumbs) at += counts[part++] ?? 0
+    spans[i * 2] = at
+    at += counts[part++] ?? 0
+    spans[i * 2 + 1] = at
+  })
+  return { tokens, spans }
 }

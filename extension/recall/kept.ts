@@ -1,13 +1,14 @@
 /**
- * One file at a time into what is held: taken from what is kept on disk, or read by the model and then kept. Which files, and when,
+ * Files into what is held: taken from what is kept on disk, or read by the model and then kept. Which files, and when,
  * is memory.ts's to say.
  */
+import type { Unit } from '../protocol/types'
 import { defaultLimit, Keeper } from '../store/keeper'
 import { namingVersion, segmentName, type Naming } from '../store/naming'
 import { secretInText, secretRules } from '../workspace/secrets'
 import { cutUnits } from '../workspace/units'
 import { hasCode } from '../store/folder'
-import { unitTexts } from './episode'
+import { unitTexts, type Episode } from './episode'
 import { HeldFiles, type HeldFile, type LoadedModel, type Reading, type Stat } from './held'
 import { profileKey } from './profile'
 import { EpisodeReader, type EpisodeListeners } from './reading'
@@ -25,6 +26,15 @@ export interface MemoryOptions {
 export interface FileText extends Pick<Reading, 'file' | 'text' | 'stat'> {
   /** Nobody has saved this text: it is held, and nothing of it comes from disk or gets there. */
   readonly unsaved?: boolean
+}
+
+/** A file's text, ready for the model. */
+export interface LaidOut extends FileText {
+  readonly units: readonly Unit[]
+  /** Undefined where words alone find it. */
+  readonly episode: Episode | undefined
+  /** That will be read, header and breadcrumbs included. */
+  readonly tokens: number
 }
 
 export interface ReadingOptions {
@@ -66,9 +76,34 @@ export class KeptFiles extends HeldFiles {
   async bring(source: FileText, options: ReadingOptions, listeners = unheard): Promise<Brought> {
     const how = await this.take(source)
     if (how) return { how }
-    const tokens = await this.readNow(source, options, listeners)
-    if (source.unsaved !== true) await this.keep(source.file, source.stat)
-    return { how: 'read', tokens }
+    const laidOut = await this.layOut(source, options)
+    await this.readNow([laidOut], options, listeners)
+    return { how: 'read', tokens: laidOut.tokens }
+  }
+
+  /** A text cut to units and laid out, ready for the model. */
+  protected async layOut(source: FileText, { log }: Pick<ReadingOptions, 'log'>): Promise<LaidOut> {
+    const { file, text } = source
+    const units = await cutUnits(file, text, { warn: log })
+    const episode = await this.reader.layOut({ file, units, texts: unitTexts(text, units) })
+    return { ...source, units, episode, tokens: episode?.tokens.length ?? 0 }
+  }
+
+  /** Reads files in one call of the model; then all of them are held and kept. */
+  protected async readNow(
+    files: readonly LaidOut[],
+    { signal }: ReadingOptions,
+    listeners: EpisodeListeners,
+  ): Promise<void> {
+    const laidOut = files.flatMap(({ episode }) => episode ?? [])
+    const read = (await this.reader.read(laidOut, signal, listeners)).values()
+    for (const { file, text, stat, units, tokens, episode } of files) {
+      const name = segmentName(this.naming, file, text)
+      const keys = episode && read.next().value
+      this.hold({ file, text, name, units, tokens, stat, kept: false }, keys || undefined)
+    }
+    const saved = files.filter(({ unsaved }) => unsaved !== true)
+    await Promise.all(saved.map(({ file, stat }) => this.keep(file, stat)))
   }
 
   /** Without the model: it is held already or taken from what is kept; otherwise undefined. */
@@ -84,22 +119,6 @@ export class KeptFiles extends HeldFiles {
   /** Whether what is held of a file is a reading of this text. */
   protected holds({ file, text }: Pick<FileText, 'file' | 'text'>): boolean {
     return this.held.get(file)?.name === segmentName(this.naming, file, text)
-  }
-
-  /** Cuts a text to units and reads it. Gives the tokens that were read. */
-  private async readNow(
-    { file, text, stat }: FileText,
-    { signal, log }: ReadingOptions,
-    listeners: EpisodeListeners,
-  ): Promise<number> {
-    const units = await cutUnits(file, text, { warn: log })
-    const { episode, tokens } = await this.reader.read(
-      { file, units, texts: unitTexts(text, units) },
-      signal,
-      listeners,
-    )
-    this.hold({ file, text, name: segmentName(this.naming, file, text), units, tokens, stat, kept: false }, episode)
-    return tokens
   }
 
   private async takeKept({ file, text, stat }: FileText): Promise<boolean> {

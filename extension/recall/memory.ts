@@ -14,9 +14,9 @@ import { hasCode, shortHash } from '../store/folder'
 import { discover, judgeText, readSource, type SourceFile } from '../workspace/discovery'
 import { Backlog, type Waiting } from './backlog'
 import type { HeldFile, LoadedModel, Standing, Stat } from './held'
-import { KeptFiles, type MemoryOptions, type ReadingOptions } from './kept'
+import { Gather, type Gathered } from './gather'
+import { KeptFiles, type LaidOut, type MemoryOptions, type ReadingOptions } from './kept'
 import { byFile, isRuleFile, LeftOut, reasonFor } from './left-out'
-import type { EpisodeListeners } from './reading'
 import { ReadingProgress } from './reading-progress'
 
 export type { LoadedModel } from './held'
@@ -28,6 +28,12 @@ export interface ReadOptions extends ReadingOptions {
   readonly first?: readonly string[] | undefined
   /** A file is held from now on: read just now or taken from what was kept; `kept`: it will outlive this process. */
   readonly onHeld?: (file: string, how: 'read' | 'reused', kept: boolean) => void
+}
+
+/** What is to be read of a file that waited; otherwise how it came to be held, if anybody has to hear of it. */
+interface Ready {
+  readonly read?: LaidOut
+  readonly how?: 'reused'
 }
 
 /** By their text: what was held of files that are gone, for those that they became. */
@@ -262,20 +268,28 @@ export class Memory extends KeptFiles {
   private async drain(options: ReadOptions, urgent: boolean, isEnough = () => false): Promise<ReadingProgress> {
     const { signal, turn = uninterrupted } = options
     const progress = new ReadingProgress(this.backlog.bytes, options.progress)
-    for (;;) {
-      await turn.giveWay()
-      this.checkOpen(signal)
-      const next = isEnough() ? undefined : this.backlog.take(urgent)
-      if (next === undefined) break
-      const { interrupted } = turn
-      try {
+    const gather = new Gather(this.backlog, this.reader.together, (next, either) => this.ready(next, either, options))
+    try {
+      for (;;) {
+        // Whoever comes in between must find waiting what is not read.
+        if (turn.interrupted.aborted) await gather.putBack()
+        await turn.giveWay()
+        this.checkOpen(signal)
+        const { interrupted } = turn
         const either = AbortSignal.any([signal, interrupted])
-        progress.done(next, await this.bringNext(next, either, options, progress.of(next)))
-      } catch (thrown) {
-        this.backlog.putBack(next)
-        const gaveWay = thrown instanceof LongreadError && thrown.code === 'cancelled' && interrupted.aborted
-        if (!gaveWay) throw thrown
+        try {
+          const group = isEnough() ? [] : await gather.next(urgent, either)
+          if (group.length === 0) break
+          gather.prepareAhead(urgent, either)
+          await this.readGroup(group, either, options, progress)
+          gather.done()
+        } catch (thrown) {
+          const gaveWay = thrown instanceof LongreadError && thrown.code === 'cancelled' && interrupted.aborted
+          if (!gaveWay) throw thrown
+        }
       }
+    } finally {
+      await gather.putBack()
     }
     if (!urgent) progress.finish()
     return progress
@@ -285,8 +299,26 @@ export class Memory extends KeptFiles {
     if (signal.aborted || this.closed) throw cancelled()
   }
 
-  /** Holds a file that waited, as it is now. Gives the tokens that were read; undefined where nothing had to be. */
-  private async bringNext(next: Waiting, signal: AbortSignal, options: ReadOptions, listeners: EpisodeListeners) {
+  /** Reads what needs the model, and tells of all. */
+  private async readGroup(
+    group: readonly Gathered<Ready>[],
+    signal: AbortSignal,
+    { log, onHeld }: ReadOptions,
+    progress: ReadingProgress,
+  ): Promise<void> {
+    const files = group.flatMap(({ prepared }) => prepared.read ?? [])
+    const listeners = progress.of(group.map(({ next }) => next))
+    if (files.length > 0) await this.readNow(files, { signal, log }, listeners)
+    for (const { next, prepared } of group) {
+      progress.done(next, prepared.read?.tokens)
+      const how = prepared.read ? 'read' : prepared.how
+      if (how !== undefined) onHeld?.(next.file, how, this.held.get(next.file)?.kept ?? false)
+    }
+  }
+
+  /** A file that waited, as it is now: left out, held without the model, or ready to be read. */
+  private async ready(next: Waiting, signal: AbortSignal, options: ReadOptions): Promise<Ready> {
+    if (signal.aborted) throw cancelled()
     const { file, wanted } = next
     const typed = this.unsavedTexts.get(file)
     const unsaved = typed !== undefined
@@ -294,13 +326,13 @@ export class Memory extends KeptFiles {
     const source = unsaved ? await judgeText(file, typed, { wanted }) : await readSource(this.root, file, { wanted })
     if ('skipped' in source) {
       await this.exclude(file, source.skipped)
-      return undefined
+      return {}
     }
-    const { log, onHeld } = options
+    const now = { file, text: source.text, stat, unsaved }
     // It may have changed back, or another process may have read it meanwhile.
-    const brought = await this.bring({ file, text: source.text, stat, unsaved }, { signal, log }, listeners)
-    if (brought.how !== 'held') onHeld?.(file, brought.how, this.held.get(file)?.kept ?? false)
-    return brought.how === 'read' ? brought.tokens : undefined
+    const how = await this.take(now)
+    if (how) return how === 'reused' ? { how } : {}
+    return { read: await this.layOut(now, options) }
   }
 }
 

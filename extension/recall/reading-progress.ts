@@ -18,8 +18,9 @@ export class ReadingProgress {
     this.meter = new ProgressMeter('read', 'tokens', progress)
   }
 
-  /** For the reading of one file. */
-  of(next: { readonly file: string; readonly size: number }): EpisodeListeners {
+  /** For the reading of one file, or of some together. */
+  of(files: readonly { readonly file: string; readonly size: number }[]): EpisodeListeners {
+    const next = { file: files[0]?.file ?? '', size: files.reduce((sum, { size }) => sum + size, 0) }
     return {
       onTokens: (tokens, of) => this.tell(next, this.tokens + tokens, of > 0 ? tokens / of : 1),
       onHeard: (milliseconds) => {

@@ -1,8 +1,8 @@
-/** One file through the model: its units laid out as an episode and read, with the bank's statistics. */
+/** Files through the model: their units laid out as episodes and read, with the bank's statistics. */
 import { cancellable, type NativeEpisode } from '../engine/addon'
 import type { Progress, Unit } from '../protocol/types'
 import { bankOf, type Bank } from './bank'
-import { layOut } from './episode'
+import { layOut, type Episode } from './episode'
 import type { LoadedModel } from './memory'
 import { headsOf } from './profile'
 
@@ -30,33 +30,43 @@ export class EpisodeReader {
     private readonly banks: string | null,
   ) {}
 
+  /** Tokens that are best read in one call; 0: a file a call. */
+  get together(): number {
+    return this.loaded.profile.heads.length > 0 ? this.loaded.model.info().together : 0
+  }
+
   /** The reference questions as the heads hear them. */
   async bank(signal: AbortSignal, progress: (progress: Progress) => void): Promise<Bank> {
     return (this.known ??= await bankOf(this.loaded, { folder: this.banks, signal, progress }))
   }
 
-  /** Rejects with cancelled within a batch. `tokens` are all that were read, header and breadcrumbs included. */
+  /** A file as the model will read it; undefined without recall heads, when there are no keys to keep. */
+  async layOut({ file, units, texts }: EpisodeSource): Promise<Episode | undefined> {
+    const { model, profile } = this.loaded
+    return profile.heads.length > 0 ? layOut(model, file, units, texts, this.breadcrumbs) : undefined
+  }
+
+  /** Rejects with cancelled within a batch. */
   async read(
-    { file, units, texts }: EpisodeSource,
+    episodes: readonly Episode[],
     signal: AbortSignal,
     { onTokens, onHeard, progress }: EpisodeListeners,
-  ): Promise<{ readonly episode: NativeEpisode | undefined; readonly tokens: number }> {
+  ): Promise<NativeEpisode[]> {
+    if (episodes.length === 0) return []
     const { addon, model, profile } = this.loaded
-    // Without recall heads there are no keys to keep.
-    if (profile.heads.length === 0) return { episode: undefined, tokens: 0 }
-    const { tokens, spans } = layOut(model, file, units, texts, this.breadcrumbs)
     const started = performance.now()
     const known = this.known
     const bank = profile.bank.length > 0 ? await this.bank(signal, progress) : undefined
     if (bank && !known) onHeard(performance.now() - started)
     const { window, sinks, keyFormat } = profile
-    const episode = await cancellable(addon, signal, (cancel) =>
-      model.read(
-        { tokens, units: spans, heads: headsOf(profile), window, sinks, keyFormat, ...(bank ? { bank } : {}) },
+    const all = episodes.reduce((sum, { tokens }) => sum + tokens.length, 0)
+    return cancellable(addon, signal, (cancel) =>
+      model.readMany(
+        episodes.map(({ tokens, spans }) => ({ tokens, units: spans })),
+        { heads: headsOf(profile), window, sinks, keyFormat, ...(bank ? { bank } : {}) },
         cancel,
-        (read) => onTokens(read, tokens.length),
+        (read) => onTokens(read, all),
       ),
     )
-    return { episode, tokens: tokens.length }
   }
 }

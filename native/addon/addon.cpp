@@ -38,16 +38,6 @@ const char* name_of(CudaMissing missing) {
     return "";
 }
 
-std::vector<std::string> texts_of(const Napi::Value& value, const char* name) {
-    if (!value.IsArray())
-        throw Error("usage", std::string(name) + " must be a list.");
-    std::vector<std::string> texts;
-    const Napi::Array array = value.As<Napi::Array>();
-    for (uint32_t i = 0; i < array.Length(); ++i)
-        texts.push_back(text(array.Get(i), name));
-    return texts;
-}
-
 // findCuda(libraries, library, folders, anyDriver): what is missing and its name, two empty texts where a GPU can be
 // used. Starting the driver takes up to a second.
 Napi::Value find_cuda_for(const Napi::CallbackInfo& call) {

@@ -1,17 +1,10 @@
+#include "addon/number-task.h"
 #include "addon/objects.h"
-#include "addon/task.h"
 #include "addon/values.h"
 #include <cmath>
 
 namespace longread {
 namespace {
-
-using Tokens = int;
-using NumberTask = Task<std::vector<float>, Tokens>;
-
-void tell_number(Napi::Env env, const Napi::FunctionReference& listener, const Tokens& done) {
-    listener.Call({Napi::Number::New(env, done)});
-}
 
 std::vector<std::vector<int32_t>> token_lists(const Napi::Value& value, const char* name) {
     if (!value.IsArray())
@@ -46,7 +39,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
         {InstanceMethod("info", &ModelObject::info), InstanceMethod("tokenize", &ModelObject::tokenize),
          InstanceMethod("detokenize", &ModelObject::detokenize), InstanceMethod("chat", &ModelObject::chat),
          InstanceMethod("wordVectors", &ModelObject::word_vectors), InstanceMethod("queries", &ModelObject::queries),
-         InstanceMethod("read", &ModelObject::read), InstanceMethod("likelihood", &ModelObject::likelihood),
+         InstanceMethod("tokenizeMany", &ModelObject::tokenize_many), InstanceMethod("read", &ModelObject::read),
+         InstanceMethod("readMany", &ModelObject::read_many), InstanceMethod("likelihood", &ModelObject::likelihood),
          InstanceMethod("keepPrefixes", &ModelObject::keep_prefixes), InstanceMethod("logits", &ModelObject::logits),
          InstanceMethod("generate", &ModelObject::generate), InstanceMethod("dispose", &ModelObject::dispose)});
 }
@@ -92,6 +86,7 @@ Napi::Value ModelObject::info(const Napi::CallbackInfo& call) {
         info.Set("device", device_of(call.Env(), model));
         info.Set("beginToken", loaded()->tokenizer->begin());
         info.Set("chats", loaded()->tokenizer->chats());
+        info.Set("together", 0);
         return info;
     });
 }
@@ -103,6 +98,42 @@ Napi::Value ModelObject::tokenize(const Napi::CallbackInfo& call) {
         Napi::Int32Array array = Napi::Int32Array::New(call.Env(), tokens.size());
         std::copy(tokens.begin(), tokens.end(), array.Data());
         return array;
+    });
+}
+
+// tokenizeMany(texts, parseSpecial): tokens of all, one after the other, and how many each has
+Napi::Value ModelObject::tokenize_many(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        auto texts = std::make_shared<std::vector<std::string>>(texts_of(call[0], "texts"));
+        const bool parse_special = call[1].ToBoolean().Value();
+        struct Tokenized {
+            std::vector<int32_t> tokens;
+            std::vector<uint32_t> counts;
+        };
+        using TokenizeTask = Task<Tokenized, Tokens>;
+        return TokenizeTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const TokenizeTask::Report&) {
+                Tokenized all;
+                for (const std::string& text : *texts) {
+                    const std::vector<int32_t> tokens = loaded->tokenizer->tokenize(text, parse_special);
+                    all.tokens.insert(all.tokens.end(), tokens.begin(), tokens.end());
+                    all.counts.push_back(static_cast<uint32_t>(tokens.size()));
+                }
+                return all;
+            },
+            [](Napi::Env env, Tokenized& all) {
+                Napi::Int32Array tokens = Napi::Int32Array::New(env, all.tokens.size());
+                std::copy(all.tokens.begin(), all.tokens.end(), tokens.Data());
+                Napi::Uint32Array counts = Napi::Uint32Array::New(env, all.counts.size());
+                std::copy(all.counts.begin(), all.counts.end(), counts.Data());
+                Napi::Object result = Napi::Object::New(env);
+                result.Set("tokens", tokens);
+                result.Set("counts", counts);
+                return result;
+            },
+            nullptr);
     });
 }
 
@@ -140,67 +171,6 @@ Napi::Value ModelObject::word_vectors(const Napi::CallbackInfo& call) {
                 return loaded->words->vectors(tokens, counts);
             },
             [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
-    });
-}
-
-Napi::Value ModelObject::queries(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&]() -> Napi::Value {
-        auto loaded = this->loaded();
-        auto tokens = tokens_of(call[0], "tokens");
-        const int from = call[1].ToNumber().Int32Value();
-        auto heads = RecallHeads::of(loaded->model->hyper, heads_of(call[2]));
-        const int distance = call[3].ToNumber().Int32Value();
-        auto cancel = CancelObject::of(call[4]);
-        return NumberTask::start(
-            call.Env(), call.Env().Undefined(),
-            [=](const NumberTask::Report&) {
-                std::lock_guard<std::mutex> guard(loaded->model->lock);
-                return read_queries(*loaded->model, heads, tokens, from, distance, *cancel);
-            },
-            [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
-    });
-}
-
-Napi::Value ModelObject::read(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&]() -> Napi::Value {
-        auto loaded = this->loaded();
-        const Napi::Object request = call[0].As<Napi::Object>();
-        auto options = std::make_shared<EpisodeOptions>();
-        options->tokens = tokens_of(field(request, "tokens"), "tokens");
-        options->units = spans_of(field(request, "units"), "units");
-        options->window = static_cast<int>(number(request, "window"));
-        options->sinks = static_cast<int>(number(request, "sinks"));
-        options->format = key_format(text(field(request, "keyFormat"), "keyFormat"));
-        if (options->window < 1 || options->sinks < 0)
-            throw Error("usage", "The window must hold at least one token.");
-        auto heads = RecallHeads::of(loaded->model->hyper, heads_of(field(request, "heads")));
-        if (heads.heads.empty())
-            throw Error("usage", "A profile needs at least one head.");
-        auto bank = std::make_shared<Bank>();
-        const Napi::Value given = request.Get("bank");
-        if (given.IsObject()) {
-            const Napi::Object object = given.As<Napi::Object>();
-            bank->queries = floats_of(field(object, "queries"), "queries");
-            bank->tokens = counts_of(field(object, "tokens"), "tokens");
-            size_t rows = 0;
-            for (uint32_t n : bank->tokens)
-                rows += n;
-            if (bank->tokens.empty() ||
-                bank->queries.size() != heads.heads.size() * rows * static_cast<size_t>(loaded->model->hyper.head_size))
-                throw Error("usage", "The bank's queries do not fit the heads.");
-        }
-        auto cancel = CancelObject::of(call[1]);
-        using ReadTask = Task<std::shared_ptr<Segment>, Tokens>;
-        return ReadTask::start(
-            call.Env(), call[2],
-            [=](const ReadTask::Report& report) {
-                std::lock_guard<std::mutex> guard(loaded->model->lock);
-                if (!bank->tokens.empty())
-                    options->bank = bank.get();
-                return read_episode(*loaded->model, heads, *options, *cancel, [&](int done) { report(Tokens(done)); });
-            },
-            [](Napi::Env env, std::shared_ptr<Segment>& segment) { return EpisodeObject::create(env, segment); },
-            tell_number);
     });
 }
 

@@ -67,11 +67,13 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     std::shared_ptr<LoadedModel> loaded() const;
     Napi::Value info(const Napi::CallbackInfo& info);
     Napi::Value tokenize(const Napi::CallbackInfo& info);
+    Napi::Value tokenize_many(const Napi::CallbackInfo& info);
     Napi::Value detokenize(const Napi::CallbackInfo& info);
     Napi::Value chat(const Napi::CallbackInfo& info);
     Napi::Value word_vectors(const Napi::CallbackInfo& info);
     Napi::Value queries(const Napi::CallbackInfo& info);
     Napi::Value read(const Napi::CallbackInfo& info);
+    Napi::Value read_many(const Napi::CallbackInfo& info);
     Napi::Value likelihood(const Napi::CallbackInfo& info);
     Napi::Value keep_prefixes(const Napi::CallbackInfo& info);
     Napi::Value logits(const Napi::CallbackInfo& info);

@@ -30,6 +30,16 @@ inline std::string text(const Napi::Value& value, const char* name) {
     return value.As<Napi::String>().Utf8Value();
 }
 
+inline std::vector<std::string> texts_of(const Napi::Value& value, const char* name) {
+    if (!value.IsArray())
+        throw Error("usage", std::string(name) + " must be a list.");
+    std::vector<std::string> texts;
+    const Napi::Array array = value.As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); ++i)
+        texts.push_back(text(array.Get(i), name));
+    return texts;
+}
+
 template <typename Array, typename Element>
 std::vector<Element> elements(const Napi::Value& value, napi_typedarray_type type, const char* name) {
     if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)

@@ -1,8 +1,6 @@
 #include "engine/reader.h"
-#include "recall/masses.h"
-#include <cmath>
+#include <algorithm>
 #include <cstring>
-#include <thread>
 
 namespace longread {
 namespace {
@@ -26,74 +24,16 @@ void in_batches(Context& context, const std::vector<int32_t>& tokens, const Want
     }
 }
 
-// Mean and deviation over the reference questions of each unit's mean mass, for every head.
-void take_bank_statistics(Segment& segment, const RecallHeads& heads, const Bank& bank, int threads) {
-    const SegmentShape& shape = segment.shape();
-    uint32_t rows = 0;
-    for (uint32_t n : bank.tokens)
-        rows += n;
-    auto work = [&](size_t first, size_t step) {
-        std::vector<float> masses(rows);
-        for (size_t h = first; h < heads.heads.size(); h += step) {
-            const KeyView keys = segment.keys(static_cast<uint32_t>(heads.heads[h].key_slot));
-            const float* queries = bank.queries.data() + h * rows * shape.head_size;
-            for (uint32_t u = 0; u < shape.units; ++u) {
-                unit_masses(keys, static_cast<int>(segment.unit_starts()[u]),
-                            static_cast<int>(segment.unit_starts()[u + 1]), queries, static_cast<int>(rows),
-                            masses.data(), 1);
-                double sum = 0, squares = 0;
-                uint32_t row = 0;
-                for (uint32_t n : bank.tokens) {
-                    double mean = 0;
-                    for (uint32_t t = 0; t < n; ++t)
-                        mean += masses[row++];
-                    mean /= n;
-                    sum += mean;
-                    squares += mean * mean;
-                }
-                const double questions = static_cast<double>(bank.tokens.size());
-                const double mean = sum / questions;
-                const bool finite = std::isfinite(mean);
-                segment.writable_means()[h * shape.units + u] = finite ? static_cast<float>(mean) : 0.0f;
-                segment.writable_deviations()[h * shape.units + u] =
-                    finite ? static_cast<float>(std::sqrt(std::max(0.0, squares / questions - mean * mean))) : 0.0f;
-            }
-        }
-    };
-    std::vector<std::thread> workers;
-    for (int t = 1; t < threads; ++t)
-        workers.emplace_back(work, t, threads);
-    work(0, static_cast<size_t>(threads));
-    for (std::thread& worker : workers)
-        worker.join();
-}
-
 } // namespace
 
 std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, const EpisodeOptions& options,
                                       const Cancel& cancel, const std::function<void(int)>& progress) {
     const Hyper& h = model.hyper;
     const int total = static_cast<int>(options.tokens.size());
-    std::vector<int> row_of(options.tokens.size(), -1); // the remembered token's place in the segment
-    std::vector<uint32_t> starts{0};
-    uint32_t kept = 0, previous = 0;
-    for (const auto& [begin, end] : options.units) {
-        if (begin < previous || end < begin || end > options.tokens.size())
-            throw Error("usage", "The units of an episode do not follow one another.");
-        for (uint32_t t = begin; t < end; ++t)
-            row_of[t] = static_cast<int>(kept++);
-        starts.push_back(kept);
-        previous = end;
-    }
-    SegmentShape shape;
-    shape.format = options.format;
-    shape.head_size = static_cast<uint32_t>(h.head_size);
-    shape.key_heads = static_cast<uint32_t>(heads.keys.size());
-    shape.heads = static_cast<uint32_t>(heads.heads.size());
-    shape.units = static_cast<uint32_t>(options.units.size());
-    shape.tokens = kept;
-    auto segment = std::make_shared<Segment>(shape);
-    std::memcpy(segment->writable_starts(), starts.data(), starts.size() * sizeof(uint32_t));
+    const UnfilledSegment made = unfilled_segment(h, heads, options);
+    const std::shared_ptr<Segment>& segment = made.segment;
+    const std::vector<uint32_t>& kept = made.tokens;
+    const SegmentShape& shape = segment->shape();
     if (total == 0)
         return segment;
 
@@ -109,31 +49,45 @@ std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, co
     Context context(model, context_options);
 
     // Keys as F32 rows until the episode is whole: [key head][token][head size].
-    std::vector<float> rows(static_cast<size_t>(shape.key_heads) * kept * h.head_size);
+    std::vector<float> rows(static_cast<size_t>(shape.key_heads) * shape.tokens * h.head_size);
+    size_t first_row = 0;
     in_batches(context, options.tokens, wanted, cancel, [&](int first, int count, Captured& captured) {
+        size_t end_row = first_row;
+        while (end_row < kept.size() && kept[end_row] < static_cast<uint32_t>(first + count))
+            ++end_row;
         for (size_t k = 0; k < heads.keys.size(); ++k) {
             const auto [layer, key_head] = heads.keys[k];
             const size_t at = static_cast<size_t>(std::lower_bound(wanted.keys.begin(), wanted.keys.end(), layer) -
                                                   wanted.keys.begin());
             const float* from = captured.keys[at].data();
-            for (int t = 0; t < count; ++t) {
-                const int row = row_of[static_cast<size_t>(first + t)];
-                if (row >= 0)
-                    std::memcpy(rows.data() + (k * kept + row) * h.head_size,
-                                from + (static_cast<size_t>(t) * h.key_heads + key_head) * h.head_size,
-                                h.head_size * sizeof(float));
-            }
+            for (size_t row = first_row; row < end_row; ++row)
+                std::memcpy(rows.data() + (k * shape.tokens + row) * h.head_size,
+                            from + (static_cast<size_t>(kept[row] - first) * h.key_heads + key_head) * h.head_size,
+                            h.head_size * sizeof(float));
         }
+        first_row = end_row;
         progress(first + count);
     });
     for (uint32_t k = 0; k < shape.key_heads; ++k)
-        pack_keys(shape.format, h.head_size, static_cast<int>(kept),
-                  rows.data() + static_cast<size_t>(k) * kept * h.head_size, static_cast<size_t>(h.head_size),
+        pack_keys(shape.format, h.head_size, static_cast<int>(shape.tokens),
+                  rows.data() + static_cast<size_t>(k) * shape.tokens * h.head_size, static_cast<size_t>(h.head_size),
                   segment->writable_keys(k));
     if (options.bank)
         take_bank_statistics(*segment, heads, *options.bank, model.backend->threads());
     cancel.check();
     return segment;
+}
+
+std::vector<std::shared_ptr<Segment>> read_episodes(Model& model, const RecallHeads& heads,
+                                                    const std::vector<EpisodeOptions>& episodes, const Cancel& cancel,
+                                                    const std::function<void(int)>& progress) {
+    std::vector<std::shared_ptr<Segment>> segments;
+    int before = 0;
+    for (const EpisodeOptions& episode : episodes) {
+        segments.push_back(read_episode(model, heads, episode, cancel, [&](int tokens) { progress(before + tokens); }));
+        before += static_cast<int>(episode.tokens.size());
+    }
+    return segments;
 }
 
 std::vector<float> read_queries(Model& model, const RecallHeads& heads, const std::vector<int32_t>& tokens, int from,

@@ -2,30 +2,19 @@
 // read for the queries that are held against those keys.
 #pragma once
 #include "engine/context.h"
-#include "memory/store.h"
+#include "engine/segments.h"
 
 namespace longread {
-
-// Reference questions' queries for every head: [head][all their tokens][head size], scaled, and tokens by question.
-struct Bank {
-    std::vector<float> queries;
-    std::vector<uint32_t> tokens;
-};
-
-struct EpisodeOptions {
-    std::vector<int32_t> tokens;
-    // Start and end token of each unit, end exclusive, ascending, not overlapping.
-    std::vector<std::pair<uint32_t, uint32_t>> units;
-    int window = 0, sinks = 0;
-    KeyFormat format = KeyFormat::q8;
-    // Bank statistics are taken only with a bank; without one they stay zero.
-    const Bank* bank = nullptr;
-};
 
 // Reads an episode no deeper than the deepest recall head. `progress` gets the tokens read so far.
 // Throws Error("cancelled" | "usage" | "internal").
 std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, const EpisodeOptions& options,
                                       const Cancel& cancel, const std::function<void(int)>& progress);
+
+// Reads episodes one after the other; `progress` gets the tokens read of all of them. Throws as read_episode does.
+std::vector<std::shared_ptr<Segment>> read_episodes(Model& model, const RecallHeads& heads,
+                                                    const std::vector<EpisodeOptions>& episodes, const Cancel& cancel,
+                                                    const std::function<void(int)>& progress);
 
 // Queries of the heads for the tokens from `from` on, rotated to `distance` and multiplied by the attention's scale:
 // [head][token][head size].

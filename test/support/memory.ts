@@ -22,10 +22,10 @@ export class TestMemory {
     this.logged = log
   }
 
-  static async open(root: string, folder: string | null, limit?: number): Promise<TestMemory> {
+  static async open(root: string, folder: string | null, limit?: number, loaded?: LoadedModel): Promise<TestMemory> {
     const log: string[] = []
     const options = { breadcrumbs: true, folder, limit, log: (message: string) => void log.push(message) }
-    return new TestMemory(await Memory.open(root, await randomModel(), options), log)
+    return new TestMemory(await Memory.open(root, loaded ?? (await randomModel()), options), log)
   }
 
   options(extra: Partial<ReadOptions> = {}): ReadOptions {

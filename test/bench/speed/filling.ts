@@ -32,7 +32,7 @@ export async function sources(loaded: LoadedModel, repository: string): Promise<
     if (text.trim() === '') continue
     const units = await cutUnits(file, text)
     const texts = unitTexts(text, units)
-    episodes.push({ file, units, texts, ...layOut(loaded.model, file, units, texts, true) })
+    episodes.push({ file, units, texts, ...(await layOut(loaded.model, file, units, texts, true)) })
   }
   return episodes
 }
