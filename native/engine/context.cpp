@@ -6,11 +6,7 @@
 namespace longread {
 namespace {
 
-// llama.cpp gives its graphs a cache length in whole blocks of 256 slots, the rest masked; ours too, so that flash
-// attention tiles the same way and the logits stay equal bit by bit.
-constexpr int slot_block = 256;
-
-int padded(int slots, int capacity) { return std::min(capacity, (slots + slot_block - 1) / slot_block * slot_block); }
+int padded(int slots, int capacity) { return std::min(capacity, whole_blocks(slots)); }
 
 } // namespace
 
@@ -21,7 +17,7 @@ Context::Context(Model& model, const ContextOptions& options)
         options_.layers = h.layers;
     if (options_.batch <= 0)
         options_.batch = model.backend->batch();
-    options_.capacity = (options_.capacity + slot_block - 1) / slot_block * slot_block;
+    options_.capacity = whole_blocks(options_.capacity);
     cache_ = std::make_unique<Arena>(*model.backend, static_cast<size_t>(options_.layers) * 3 + 8);
     const int64_t row = static_cast<int64_t>(h.head_size) * h.key_heads;
     for (int l = 0; l < options_.layers; ++l) {
@@ -100,7 +96,7 @@ void Context::make_room(int count) {
         return;
     if (options_.window <= 0)
         throw Error("too-long", "The text is longer than the window of the model.");
-    const int kept = std::min(used_ - options_.sinks, options_.window - 1);
+    const int kept = kept_by_slide(used_, options_.window, options_.sinks);
     const int from = used_ - kept;
     if (options_.sinks + kept + count > options_.capacity)
         throw Error("internal", "The cache is smaller than its window and a batch.");

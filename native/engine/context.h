@@ -7,13 +7,10 @@
 // rotated to one distance; logits [vocabulary, row] F32; watched attention [slot, 1, heads] F32.
 #pragma once
 #include "engine/model.h"
+#include "engine/sliding.h"
 #include <vector>
 
 namespace longread {
-
-// Tokens of an episode computed at once: enough rows that weights are fetched from memory seldom, few enough that
-// cancelling is quick. The same on every device, since it decides where the window slides.
-constexpr int batch_tokens = 512;
 
 struct ContextOptions {
     int capacity = 0; // slots of the cache; at least sinks + window + batch where it slides

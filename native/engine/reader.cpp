@@ -45,7 +45,7 @@ std::shared_ptr<Segment> read_episode(Model& model, const RecallHeads& heads, co
     context_options.sinks = options.sinks;
     context_options.layers = wanted.keys.back() + 1;
     context_options.batch = batch_tokens;
-    context_options.capacity = std::min(total, options.sinks + options.window + batch_tokens);
+    context_options.capacity = episode_slots(total, options.window, options.sinks);
     Context context(model, context_options);
 
     // Keys as F32 rows until the episode is whole: [key head][token][head size].
