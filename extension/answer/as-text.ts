@@ -1,5 +1,6 @@
 /** What was found and what is held, as text for other programs' models: places, why, and the code itself. */
 import type { RecalledUnit } from '../protocol/types'
+import { codeBlock, oneLine } from './plain'
 
 /** Characters of one unit's code; the place says where the rest is. */
 const longestCode = 4000
@@ -18,14 +19,12 @@ export function foundAsText(found: readonly FoundCode[]): string {
       const words = foundBy.slice(0, 4).map(({ word }) => word)
       const why = words.length > 0 ? `; found by ${words.join(', ')}` : ''
       const shown = code.length > longestCode ? `${code.slice(0, longestCode)}\n…` : code.trimEnd()
-      const fence = '`'.repeat(Math.max(3, longestRun(shown) + 1))
-      return `${file}:${startLine}-${endLine}${symbol === '' ? '' : ` ${symbol}`} (score ${score.toFixed(2)}${why})\n${fence}\n${shown}\n${fence}`
+      const place = `${file}:${startLine}-${endLine}${symbol === '' ? '' : ` ${symbol}`} (score ${score.toFixed(2)}${why})`
+      // A name that goes over lines may not look like a block of its own.
+      return `${oneLine(place)}\n${codeBlock(shown)}`
     })
     .join('\n\n')
 }
-
-/** Backticks in a row, so that a fence around the code is longer. */
-const longestRun = (text: string): number => Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length))
 
 /** Of a whole file's text, the lines from start to end. */
 export const linesOf = (text: string, startLine = 1, endLine = Infinity): string =>

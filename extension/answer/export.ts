@@ -2,6 +2,7 @@
 import type { Conversation, PlacedCitation, Turn } from '../protocol/chat'
 import type { Citation } from '../protocol/types'
 import { insertAt } from './insertions'
+import { inCode } from './plain'
 
 export function exportMarkdown(conversation: Conversation, title: string): string {
   const parts = [`# ${oneLine(title)}`]
@@ -30,4 +31,4 @@ const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()
 
 /** As people and editors write places: `web/router.ts:12-20`. */
 export const placeText = ({ file, startLine, endLine }: Citation): string =>
-  `\`${file}:${startLine}${endLine > startLine ? `-${endLine}` : ''}\``
+  inCode(`${file}:${startLine}${endLine > startLine ? `-${endLine}` : ''}`)

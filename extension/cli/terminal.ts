@@ -3,7 +3,10 @@
  * hold anything, so control characters never reach the terminal as they are.
  */
 import { MultiBar, Presets, type SingleBar } from 'cli-progress'
+import { oneLine, unprintable } from '../answer/plain'
 import type { Phase, Progress } from '../protocol/types'
+
+export { oneLine, printable } from '../answer/plain'
 
 const phases: Readonly<Record<Phase, string>> = {
   discover: 'Looking for files',
@@ -18,19 +21,9 @@ const phases: Readonly<Record<Phase, string>> = {
   verify: 'Checking',
 }
 
-/** Control characters, and marks that change the direction of text or cannot be seen. */
-const unprintable = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
-
-/** The same with what could move the cursor, colour the screen or reverse text as visible escapes. */
-export const printable = (text: string): string =>
-  text.replace(unprintable, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`)
-
 /** One line of JSON that a terminal may show, too: it says the same, with all that as escapes. */
 export const jsonLine = (value: unknown): string =>
   JSON.stringify(value).replace(unprintable, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
-
-/** As `printable`, on one line. */
-export const oneLine = (text: string): string => printable(text).replace(/[\t\n]/g, ' ')
 
 export const seconds = (n: number): string => {
   if (n < 10) return `${n.toFixed(1)} s`

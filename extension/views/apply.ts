@@ -1,5 +1,6 @@
 /** Code of an answer in the user's files: inserted at the cursor, or shown as a diff first and applied when it is accepted. */
 import * as vscode from 'vscode'
+import { inNotice } from '../answer/plain'
 
 const scheme = 'longread-proposal'
 
@@ -52,11 +53,12 @@ export class Proposals implements vscode.Disposable, vscode.TextDocumentContentP
     const proposed = before.slice(0, from) + text + before.slice(document.offsetAt(selection.end))
     const uri = vscode.Uri.from({ scheme, path: document.uri.path, query: String(++this.made) })
     this.texts.set(uri.toString(), proposed)
-    const title = vscode.l10n.t('{0} (proposed)', vscode.workspace.asRelativePath(document.uri))
+    const name = inNotice(vscode.workspace.asRelativePath(document.uri))
+    const title = vscode.l10n.t('{0} (proposed)', name)
     await vscode.commands.executeCommand('vscode.diff', document.uri, uri, title)
     const accept = vscode.l10n.t('Apply')
     const choice = await vscode.window.showInformationMessage(
-      vscode.l10n.t('Apply this change to {0}?', vscode.workspace.asRelativePath(document.uri)),
+      vscode.l10n.t('Apply this change to {0}?', name),
       accept,
       vscode.l10n.t('Discard'),
     )
@@ -65,10 +67,7 @@ export class Proposals implements vscode.Disposable, vscode.TextDocumentContentP
     if (choice !== accept) return
     if (document.version !== version) {
       void vscode.window.showWarningMessage(
-        vscode.l10n.t(
-          '{0} has changed in the meantime; nothing was applied.',
-          vscode.workspace.asRelativePath(document.uri),
-        ),
+        vscode.l10n.t('{0} has changed in the meantime; nothing was applied.', name),
       )
       return
     }

@@ -5,13 +5,14 @@
 import * as vscode from 'vscode'
 import { promptly } from '../answer/asking'
 import { earlier } from '../answer/conversation'
+import { Harmless } from '../answer/harmless'
+import { inMarkdown } from '../answer/plain'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents, commands } from '../contributions'
 import { asLongreadError } from '../errors'
 import type { EarlierTurn, Place, RecalledUnit } from '../protocol/types'
 import { messageOf } from './failure'
-import { harmless } from './harmless'
 import { noFolderText } from './no-folder'
 import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
@@ -95,7 +96,7 @@ function earlierIn(history: vscode.ChatContext['history']): EarlierTurn[] {
   })
 }
 
-const failed = (message: string): vscode.ChatResult => ({ errorDetails: { message } })
+const failed = (message: string): vscode.ChatResult => ({ errorDetails: { message: inMarkdown(message) } })
 
 type Scope = { readonly before: readonly EarlierTurn[]; readonly within?: readonly Place[] }
 type Options = Parameters<FolderSession['session']['ask']>[1]
@@ -115,7 +116,7 @@ async function find(
   for (const unit of units) {
     stream.markdown('\n- ')
     stream.anchor(locationOf(folder, unit))
-    stream.markdown(plainText(` ${unit.symbol} (${unit.score.toFixed(1)})`))
+    stream.markdown(inMarkdown(` ${unit.symbol} (${unit.score.toFixed(1)})`))
   }
   return { metadata: { followUps: [], names: earlier('', '', units).names } satisfies ResultMetadata }
 }
@@ -144,15 +145,23 @@ async function answer(
   stream: vscode.ChatResponseStream,
   options: Options,
 ): Promise<vscode.ChatResult> {
+  let shown = new Harmless()
+  const show = (text: string) => {
+    if (text !== '') stream.markdown(text)
+  }
   const result = await session.ask(
     { ...promptly, question, ...answerSettings(folder.uri), ...scope },
     {
       ...options,
-      onText: (text) => stream.markdown(harmless(text)),
-      onRestart: () =>
-        stream.markdown(`\n\n*${vscode.l10n.t('The engine was started again; the answer begins anew.')}*\n\n`),
+      onText: (text) => show(shown.push(text)),
+      onRestart: () => {
+        show(shown.end())
+        shown = new Harmless()
+        show(`\n\n*${vscode.l10n.t('The engine was started again; the answer begins anew.')}*\n\n`)
+      },
     },
   )
+  show(shown.end())
   const { citations, followUps } = turnResult(result, question, false, new Map(), vscode.l10n.t)
   for (const unit of result.reading) stream.reference(locationOf(folder, unit))
   const seen = new Set<string>()
@@ -166,8 +175,6 @@ async function answer(
   const { names } = earlier(question, result.answer, result.reading)
   return { metadata: { followUps, names } satisfies ResultMetadata }
 }
-
-const plainText = (text: string): string => text.replace(/[\\`*_{}[\]()#+!<>|]/g, '\\$&')
 
 const locationOf = (
   { uri }: vscode.WorkspaceFolder,

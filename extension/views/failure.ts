@@ -1,5 +1,6 @@
 /** How an error is shown: its one clear message, with the button that mends it where there is one. */
 import * as vscode from 'vscode'
+import { inNotice } from '../answer/plain'
 import { commands, type CommandId } from '../contributions'
 import { asLongreadError, type ErrorCode, type LongreadError } from '../errors'
 import type { Remedy } from '../protocol/chat'
@@ -57,6 +58,7 @@ export async function showFailure(thrown: unknown): Promise<void> {
   const error = asLongreadError(thrown)
   if (error.code === 'cancelled') return
   const remedy = remedyOf(error)
-  const choice = await vscode.window.showErrorMessage(messageOf(error), ...(remedy ? [remedyLabel(remedy)] : []))
+  const buttons = remedy ? [remedyLabel(remedy)] : []
+  const choice = await vscode.window.showErrorMessage(inNotice(messageOf(error)), ...buttons)
   if (choice !== undefined && remedy) await mend(remedy)
 }

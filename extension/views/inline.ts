@@ -5,7 +5,9 @@
 import * as vscode from 'vscode'
 import { promptly } from '../answer/asking'
 import { earlier } from '../answer/conversation'
+import { harmless } from '../answer/harmless'
 import { nameOf, ownQuestion, presetQuestion, type InlineQuestion, type Preset, type Subject } from '../answer/inline'
+import { inMarkdown } from '../answer/plain'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents } from '../contributions'
@@ -13,7 +15,6 @@ import { asLongreadError } from '../errors'
 import type { EarlierTurn, HeldFile } from '../protocol/types'
 import type { Chat } from './chat/panel'
 import { doing } from './chat/session-view'
-import { harmless } from './harmless'
 import { messageOf } from './failure'
 import { noFolderOf } from './no-folder'
 import { uriOf } from './places'
@@ -161,7 +162,7 @@ export class InlineQuestions implements vscode.Disposable {
     const { question, within } = put(subject, outline)
     asked.lastQuestion = question
     const answer = new InlineComment({ name: 'Longread', iconPath: this.icon }, `*${t('Working…')}*`)
-    thread.comments = [...thread.comments, new InlineComment({ name: t('You') }, plainText(question)), answer]
+    thread.comments = [...thread.comments, new InlineComment({ name: t('You') }, inMarkdown(question)), answer]
     thread.contextValue = 'answering'
     let text = ''
     let drawn = 0
@@ -198,7 +199,7 @@ export class InlineQuestions implements vscode.Disposable {
     } catch (thrown) {
       const stopped = asLongreadError(thrown).code === 'cancelled'
       const end = stopped ? t('Stopped.') : messageOf(thrown)
-      draw([harmless(text), `*${plainText(end)}*`].filter(Boolean).join('\n\n'), true)
+      draw([harmless(text), `*${inMarkdown(end)}*`].filter(Boolean).join('\n\n'), true)
     } finally {
       if (this.threads.get(thread) === asked) thread.contextValue = 'answered'
     }
@@ -207,11 +208,9 @@ export class InlineQuestions implements vscode.Disposable {
 
 /** A link that opens a file of the folder at a line; comments follow no other links of ours. */
 const link = (folder: vscode.Uri, file: string, startLine: number, endLine: number): string =>
-  `[${plainText(`${file}:${startLine}-${endLine}`)}](${uriOf(folder, file)
+  `[${inMarkdown(`${file}:${startLine}-${endLine}`)}](${uriOf(folder, file)
     .with({ fragment: `L${startLine},1-L${endLine},1` })
     .toString()})`
-
-const plainText = (text: string): string => text.replace(/[\\`*_{}[\]()#+!<>|]/g, '\\$&')
 
 /** The lines given, or where the cursor is: a menu hands over the file only. */
 function targetOf(at: InlineTarget | vscode.Uri | undefined): InlineTarget | undefined {

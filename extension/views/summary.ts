@@ -4,6 +4,7 @@
  */
 import * as path from 'node:path'
 import * as vscode from 'vscode'
+import { inNotice } from '../answer/plain'
 import { runSummary } from '../answer/summary/keeper'
 import { relinked } from '../answer/summary/links'
 import { heldIn, sectionIds, summaryText } from '../answer/summary/summarize'
@@ -48,7 +49,7 @@ export async function summarize(
 /** Saves it where a person says, with links that lead from there. */
 async function offerToSave(document: vscode.TextDocument, root: vscode.Uri, message: string): Promise<void> {
   const save = vscode.l10n.t('Save As…')
-  if ((await vscode.window.showInformationMessage(message, save)) !== save) return
+  if ((await vscode.window.showInformationMessage(inNotice(message), save)) !== save) return
   const target = await vscode.window.showSaveDialog({
     defaultUri: document.uri.with({ scheme: 'file' }),
     filters: { Markdown: ['md'] },

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { nameOf, ownQuestion, presetQuestion, type Subject } from '../../extension/answer/inline'
 import type { HeldFile, Unit } from '../../extension/protocol/types'
-import { harmless } from '../../extension/views/harmless'
 
 const unit = (startLine: number, endLine: number, symbol: string): Unit => ({
   startLine,
@@ -48,20 +47,5 @@ describe('a question in the code', () => {
     )
     assert.equal(ownQuestion('Who calls match?', at(12), 'match', fill).question, 'Who calls match?')
     assert.equal(ownQuestion('Why?', at(1), '', fill).question, 'Why?')
-  })
-})
-
-describe("an answer in VS Code's own Markdown", () => {
-  it('shows no picture and follows no link', () => {
-    const text = harmless('![a](https://x.org/a.png) [b](command:evil) [c][d] https://x.org')
-    assert.doesNotMatch(text, /(?<!\\)!\[/)
-    assert.doesNotMatch(text, /(?<!\\)\]\(/)
-    assert.doesNotMatch(text, /(?<!\\)\]\[/)
-    assert.doesNotMatch(text, /https:\/\/|command:e/)
-  })
-
-  it('keeps code as it is written', () => {
-    const text = 'So `a[0](b) < "https://x"` and\n```md\n![b](c)\n```\nand `'
-    assert.equal(harmless(text), text)
   })
 })

@@ -150,7 +150,7 @@ describe('a summary', () => {
   it('asks where nothing is written, and cites each sentence', async () => {
     const { markdown } = await makeSection('purpose', [], '', tools)
     assert.equal(asked.length, 1)
-    assert.equal(markdown, 'It ‹b>runs‹/b> jobs. [README.md:3](README.md#L3) And !\u200b[more](x).')
+    assert.equal(markdown, 'It <\u200bb>runs<\u200b/b> jobs. [README.md:3](README.md#L3) And !\u200b[more]\u200b(x).')
   })
 
   it('links to files whatever their names are', () => {

@@ -4,6 +4,7 @@
  */
 import * as path from 'node:path'
 import type { HeldFile } from '../../protocol/types'
+import { inCode, oneLine } from '../plain'
 import { cite, type Repository } from './types'
 
 /** Folders in the picture; more than this nobody reads. */
@@ -98,7 +99,7 @@ export function drawArchitecture(repository: Repository): string {
   const edges = folderImports(repository)
     .filter(({ from, to }) => names.has(from) && names.has(to))
     .slice(0, mostEdges)
-  const label = (text: string) => `"${text.replace(/["\\<>]/g, ' ')}"`
+  const label = (text: string) => `"${oneLine(text).replace(/["\\<>`#&]/g, ' ')}"`
   return [
     '```mermaid',
     'flowchart LR',
@@ -108,7 +109,7 @@ export function drawArchitecture(repository: Repository): string {
     '',
     ...edges.slice(0, 8).map(({ from, to, count, file, line }) => {
       const place = cite({ file, startLine: line, endLine: line })
-      return `- \`${from}\` → \`${to}\`: ${count}, ${place}`
+      return `- ${inCode(from)} → ${inCode(to)}: ${count}, ${place}`
     }),
   ].join('\n')
 }

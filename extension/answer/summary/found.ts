@@ -1,5 +1,6 @@
 /** Sections that are found in the code rather than told: entry points, main types, where to start, risks. */
 import type { Unit } from '../../protocol/types'
+import { inCode } from '../plain'
 import { cite, type Repository, type SummaryTools } from './types'
 
 const entryNames = /(?:^|\/)(?:main|index|cli|app|server|__main__|manage|program|extension|mod|lib)\.\w+$/i
@@ -13,6 +14,8 @@ const entryLines: readonly RegExp[] = [
   /^export (?:async )?function activate\(/,
 ]
 const mostEntries = 12
+/** Characters of a line that is shown. */
+const longestLine = 100
 
 /** Files that something else starts: by a line that says so, or else by their names at the top of the tree. */
 export async function entryPoints({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
@@ -32,7 +35,7 @@ export async function entryPoints({ outline, folder }: Repository, tools: Summar
     .slice(0, mostEntries)
     .map(
       ({ file, line, text }) =>
-        `- ${cite({ file, startLine: line, endLine: line })}${text === '' ? '' : `: \`${inCode(text)}\``}`,
+        `- ${cite({ file, startLine: line, endLine: line })}${text === '' ? '' : `: ${inCode(text.slice(0, longestLine))}`}`,
     )
     .join('\n')
 }
@@ -113,7 +116,9 @@ export async function risks({ outline }: Repository, tools: SummaryTools): Promi
       if (!/\b(?:TODO|FIXME|HACK|XXX)\b/.test(line)) return
       count++
       if (marks.length < mostMarks)
-        marks.push(`  - ${cite({ file, startLine: i + 1, endLine: i + 1 })}: \`${inCode(line.trim())}\``)
+        marks.push(
+          `  - ${cite({ file, startLine: i + 1, endLine: i + 1 })}: ${inCode(line.trim().slice(0, longestLine))}`,
+        )
     })
   }
   const long = outline
@@ -131,6 +136,3 @@ export async function risks({ outline }: Repository, tools: SummaryTools): Promi
 
 const isTest = (file: string): boolean =>
   /(?:^|\/)(?:tests?|specs?|__tests__)\/|[._-](?:test|spec)\.\w+$|(?:^|\/)test_\w+\.py$/i.test(file)
-
-/** A line of code inside of backticks. */
-const inCode = (text: string): string => text.replaceAll('`', 'ˋ').slice(0, 100)

@@ -1,5 +1,7 @@
 /** What a repository says of itself, in its own words with the lines: better than what a small model makes of them. */
 import type { HeldFile } from '../../protocol/types'
+import { neutral } from '../harmless'
+import { codeBlock } from '../plain'
 import { cite, type SummaryTools } from './types'
 
 const readme = /(?:^|\/)readme(?:\.\w+)?$/i
@@ -52,11 +54,15 @@ const isProse = ({ lines: [first = ''] }: Block): boolean =>
 const nearest = (outline: readonly HeldFile[], pattern: RegExp): HeldFile[] =>
   outline.filter(({ file }) => pattern.test(file)).sort((a, b) => a.file.split('/').length - b.file.split('/').length)
 
+const fence = /^\s*(?:`{3,}|~{3,})\s*([\w+#-]*)/
+
 const quote = (file: string, { line, lines }: Block): string => {
   const shown = lines.slice(0, longestQuote)
   const place = cite({ file, startLine: line, endLine: line + shown.length - 1 })
-  const closed = /^\s*```/.test(shown[0] ?? '') && lines.length > longestQuote ? [...shown, '```'] : shown
-  return `${closed.map((text) => `> ${text}`).join('\n')}\n>\n> ${place}`
+  const [, language] = fence.exec(shown[0] ?? '') ?? []
+  const code = shown.slice(1).filter((text, i) => i < lines.length - 2 || !fence.test(text))
+  const quoted = language === undefined ? shown.map(neutral) : codeBlock(code.join('\n'), language).split('\n')
+  return `${quoted.map((text) => `> ${text}`).join('\n')}\n>\n> ${place}`
 }
 
 /** The first paragraph of the topmost README. */

@@ -4,7 +4,8 @@
  */
 import type { AskResult, HeldFile, Section, SectionId } from '../../protocol/types'
 import { insertAt } from '../insertions'
-import { outsideCode } from '../outside-code'
+import { harmless, neutral } from '../harmless'
+import { inMarkdown, oneLine } from '../plain'
 import { sentences } from '../sentences'
 import type { References } from '../../workspace/units'
 import { drawArchitecture } from './architecture'
@@ -49,7 +50,9 @@ export const heldIn = (held: readonly HeldFile[], folder: string): readonly Held
   held.filter(({ file }) => file.startsWith(folder))
 
 export const summaryText = (name: string, sections: readonly Section[]): string =>
-  [`# ${name}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join('\n\n') + '\n'
+  [`# ${inMarkdown(name)}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join(
+    '\n\n',
+  ) + '\n'
 
 async function purpose({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
   const question = folder === '' ? 'What is this project, and what is it for?' : `What is ${folder} for?`
@@ -72,7 +75,9 @@ async function types(repository: Repository, tools: SummaryTools): Promise<strin
     const { answer } = await tools.ask(`What is ${symbol} for?`, [place])
     const [first] = sentences(answer)
     const sentence = first ? answer.slice(first.start, first.end).trim() : ''
-    parts.push(`- **${symbol}** (${cite(place)}; used ${uses} times elsewhere): ${harmless(sentence)}`)
+    parts.push(
+      `- **${inMarkdown(symbol)}** (${cite(place)}; used ${uses} times elsewhere): ${neutral(oneLine(sentence))}`,
+    )
   }
   return parts.length === 0 ? 'There are no classes or types with names.' : parts.join('\n')
 }
@@ -84,18 +89,12 @@ function told({ answer, citations }: AskResult): string {
     const places = new Set(citations.filter((c) => c.sentence === sentence).map((c) => cite(c)))
     return places.size === 0 ? [] : [{ at, text: ` ${[...places].join(', ')}` }]
   })
-  return insertAt(harmless(answer), shifted(answer, marks))
+  return insertAt(shown(answer), shifted(answer, marks))
 }
 
-/** What a small model repeats of a repository may hold pictures and HTML; in a document that is previewed it is text. */
-const harmless = (text: string): string =>
-  outsideCode(text, (words) =>
-    words
-      .replaceAll('<', '‹')
-      .replaceAll('![', '!\u200b[')
-      .replace(/^#+\s*/gm, ''),
-  )
+/** In a document of ours nothing of an answer is a heading. */
+const shown = (text: string): string => harmless(text.replace(/^#+\s+/gm, ''))
 
-/** Marks moved by what `harmless` has put in before them. */
+/** Marks moved by what `shown` has changed before them. */
 const shifted = (answer: string, marks: readonly { at: number; text: string }[]) =>
-  marks.map(({ at, text }) => ({ at: harmless(answer.slice(0, at)).length, text }))
+  marks.map(({ at, text }) => ({ at: shown(answer.slice(0, at)).length, text }))

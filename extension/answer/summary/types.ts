@@ -1,6 +1,7 @@
 /** What the sections of a summary are made with and of. */
 import type { AskResult, Citation, HeldFile, Place, RecallResult } from '../../protocol/types'
 import type { References } from '../../workspace/units'
+import { inMarkdown } from '../plain'
 
 export interface SummaryTools {
   ask(question: string, within?: readonly Place[]): Promise<AskResult>
@@ -22,10 +23,11 @@ export interface Repository {
 /** A citation as a link that editors and forges follow. */
 export const cite = ({ file, startLine, endLine }: Citation): string => {
   const lines = endLine > startLine ? `${startLine}-${endLine}` : String(startLine)
-  return `[${file.replace(/[[\]\\]/g, '\\$&')}:${lines}](${linkTo(file)}#L${startLine})`
+  return `[${inMarkdown(file)}:${lines}](${linkTo(file)}#L${startLine})`
 }
 
-/** A path as the target of a Markdown link. */
-export const linkTo = (file: string): string => encodeURI(file).replace(/[()#?]/g, escape)
+/** A path as the target of a Markdown link: one that begins like an address (`command:…`) is a path all the same. */
+export const linkTo = (file: string): string =>
+  (/^[^/]*:/.test(file) ? './' : '') + encodeURI(file.replace(/\p{Surrogate}/gu, '\ufffd')).replace(/[()#?&]/g, escape)
 
 const escape = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`

@@ -3,6 +3,7 @@ import * as vscode from 'vscode'
 import { answerSettings } from '../../config'
 import { commands, type CommandId } from '../../contributions'
 import { labelOf } from '../../answer/mentions'
+import { inNotice } from '../../answer/plain'
 import { asLongreadError } from '../../errors'
 import type { CodeAction, Mention, PanelCommand, Remedy, ToChat, Turn } from '../../protocol/chat'
 import type { Place, SamplingOptions } from '../../protocol/types'
@@ -71,7 +72,7 @@ export class EditorChatHost implements ChatHost {
     try {
       await this.places.open(root, place, beside)
     } catch {
-      void vscode.window.showWarningMessage(vscode.l10n.t('{0} is not there any more.', place.file))
+      void vscode.window.showWarningMessage(vscode.l10n.t('{0} is not there any more.', inNotice(place.file)))
     }
   }
 
