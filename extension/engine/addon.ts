@@ -246,6 +246,72 @@ export interface NativeStore {
   ): Promise<Scores>
 }
 
+/** InfLLM's parameters, by the names of the paper's code (native/infllm/parameters.h says what each is). */
+export interface InfLlmParameters {
+  readonly nInit: number
+  readonly nLocal: number
+  readonly blockSize: number
+  readonly topk: number
+  readonly reprTopk: number
+  readonly maxCachedBlock: number
+  readonly excBlockSize: number
+  readonly perhead: boolean
+  /** 0: nLocal, as in the paper. */
+  readonly distance: number
+  /** `one`: all at that distance, as in the paper; `ordered`: one after the other, right before the window. */
+  readonly places: 'one' | 'ordered'
+  readonly format: 'f32' | 'f16' | 'q8_0'
+  /** Where units rest; empty: in memory. */
+  readonly folder: string
+}
+
+/** What each layer used: [layer][list]; one list for all heads, or one a head; none where a layer slides by itself. */
+export type UsedUnits = readonly (readonly Int32Array[])[]
+
+/** A stream read by InfLLM's method. A running call keeps the model. */
+export interface NativeInfLlm {
+  info(): {
+    readonly tokens: number
+    readonly units: number
+    /** In memory: windows, representative keys, units; of these, units alone; units on disk. */
+    readonly bytes: number
+    readonly unitBytes: number
+    readonly diskBytes: number
+    /** Records that were read from disk. */
+    readonly reads: number
+  }
+  /** Where each unit starts in the stream, and where the last one ends. */
+  unitStarts(): Int32Array
+  /**
+   * Goes on reading. `lengths` cuts these tokens into units (longer ones than blockSize evenly); empty: blocks of blockSize, if it was
+   * empty from the first call on. `logits`: [row][vocabulary]; `trace`: the units of each execution block.
+   */
+  read(
+    request: {
+      readonly tokens: Int32Array
+      readonly lengths: Int32Array
+      readonly rows: Int32Array
+      readonly trace: boolean
+    },
+    cancel: NativeCancel,
+    progress: (tokens: number) => void,
+  ): Promise<{ readonly logits: Float32Array; readonly trace: readonly UsedUnits[] }>
+  /** Answers; what was read of the question and the answer is forgotten. */
+  answer(
+    request: Omit<GenerateOptions, 'watch' | 'watchHeads'> & {
+      /** Units are looked up for every token, or once for the question. */
+      readonly lookUps: 'each' | 'once'
+      /** The question looks up, and is read again with what it found. */
+      readonly twice: boolean
+      /** Units for all layers, rising; empty: they are looked up. */
+      readonly units: Int32Array
+    },
+    cancel: NativeCancel,
+    listener: (read: number | undefined, token?: Omit<GeneratedToken, 'attention'>) => void,
+  ): Promise<{ readonly end: 'stop' | 'length'; readonly units: UsedUnits }>
+  dispose(): void
+}
+
 /** What stands in the way of using a GPU; empty: nothing. */
 export type CudaMissing = '' | 'driver' | 'library' | 'runtime' | 'gpu' | 'newer-driver'
 
@@ -268,6 +334,8 @@ export interface NativeAddon {
    */
   mapEpisode(path: string): Promise<{ episode: NativeEpisode; metadata: string }>
   readonly Cancel: new () => NativeCancel
+  /** Throws usage for parameters that do not fit the model, disk where the folder cannot be written. */
+  readonly InfLlm: new (model: NativeModel, parameters: InfLlmParameters) => NativeInfLlm
   /** Throws disk when the file cannot be made. */
   readonly Lock: new (path: string) => NativeLock
   readonly Store: new (model: NativeModel, heads: readonly Head[], keyFormat: KeyFormat) => NativeStore

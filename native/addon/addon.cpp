@@ -110,6 +110,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     };
     define("Cancel", CancelObject::define(env), constructors->cancel);
     define("Episode", EpisodeObject::define(env), constructors->episode);
+    define("InfLlm", InfLlmObject::define(env), constructors->infllm);
     define("Lock", LockObject::define(env), constructors->lock);
     define("Model", ModelObject::define(env), constructors->model);
     define("Store", StoreObject::define(env), constructors->store);

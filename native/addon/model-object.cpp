@@ -226,14 +226,9 @@ Napi::Value ModelObject::generate(const Napi::CallbackInfo& call) {
         const Napi::Object request = call[0].As<Napi::Object>();
         GenerateOptions options;
         options.tokens = tokens_of(field(request, "tokens"), "tokens");
-        options.temperature = static_cast<float>(number(request, "temperature"));
-        options.top_p = static_cast<float>(number(request, "topP"));
-        options.seed = static_cast<uint32_t>(number(request, "seed"));
-        options.max_tokens = static_cast<int>(number(request, "maxTokens"));
+        options.sampling = sampling_of(request);
         options.watch = spans_of(field(request, "watch"), "watch");
         options.watch_heads = heads_of(field(request, "watchHeads"));
-        if (options.max_tokens < 1 || options.max_tokens > 1 << 20)
-            throw Error("usage", "maxTokens must be at least 1.");
         RecallHeads::of(loaded->model->hyper, options.watch_heads); // checks them
         auto cancel = CancelObject::of(call[1]);
 

@@ -1,10 +1,12 @@
-// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a store, a lock. Each owns its C++
+// The objects JavaScript holds: a cancel flag, a model, what was read of a file, a stream
+// read by InfLLM's method, a store, a lock. Each owns its C++
 // counterpart by shared_ptr; a running call owns it too.
 #pragma once
 #include "engine/generate.h"
 #include "engine/likelihoods.h"
 #include "engine/reader.h"
 #include "engine/word-space.h"
+#include "infllm/answering.h"
 #include "memory/file-lock.h"
 #include <napi.h>
 
@@ -82,6 +84,26 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     std::shared_ptr<LoadedModel> loaded_;
 };
 
+class InfLlmObject : public Napi::ObjectWrap<InfLlmObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit InfLlmObject(const Napi::CallbackInfo& info);
+
+  private:
+    // The memory and the model it was made with, which goes last.
+    struct Held {
+        std::shared_ptr<LoadedModel> loaded;
+        std::unique_ptr<InfLlm> memory;
+    };
+    std::shared_ptr<Held> held() const;
+    Napi::Value info(const Napi::CallbackInfo& info);
+    Napi::Value unit_starts(const Napi::CallbackInfo& info);
+    Napi::Value read(const Napi::CallbackInfo& info);
+    Napi::Value answer(const Napi::CallbackInfo& info);
+    Napi::Value dispose(const Napi::CallbackInfo& info);
+    std::shared_ptr<Held> held_;
+};
+
 class StoreObject : public Napi::ObjectWrap<StoreObject> {
   public:
     static Napi::Function define(Napi::Env env);
@@ -103,7 +125,7 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
 
 // Constructors by environment, so that the addon also loads in worker threads.
 struct Constructors {
-    Napi::FunctionReference cancel, episode, lock, model, store;
+    Napi::FunctionReference cancel, episode, infllm, lock, model, store;
 };
 
 } // namespace longread

@@ -1,6 +1,7 @@
 // Reads JavaScript values with exact messages; extension/engine checks first, this is the second line.
 #pragma once
 #include "engine/error.h"
+#include "engine/sampler.h"
 #include "memory/keys.h"
 #include <cstdint>
 #include <napi.h>
@@ -90,6 +91,18 @@ inline std::vector<std::pair<int, int>> heads_of(const Napi::Value& value) {
         heads.emplace_back(static_cast<int>(number(head, "layer")), static_cast<int>(number(head, "head")));
     }
     return heads;
+}
+
+// {temperature, topP, seed, maxTokens}
+inline Sampling sampling_of(const Napi::Object& request) {
+    Sampling sampling;
+    sampling.temperature = static_cast<float>(number(request, "temperature"));
+    sampling.top_p = static_cast<float>(number(request, "topP"));
+    sampling.seed = static_cast<uint32_t>(number(request, "seed"));
+    sampling.max_tokens = static_cast<int>(number(request, "maxTokens"));
+    if (sampling.max_tokens < 1 || sampling.max_tokens > 1 << 20)
+        throw Error("usage", "maxTokens must be at least 1.");
+    return sampling;
 }
 
 inline Napi::Value floats_to(Napi::Env env, const std::vector<float>& values) {

@@ -1,5 +1,6 @@
 // The graph of one batch of a context: the layers of a model over its cache, and what is captured on the way.
 #include "engine/context.h"
+#include "engine/layer-graph.h"
 #include <algorithm>
 
 namespace longread {
@@ -18,14 +19,6 @@ int deepest(const Wanted& wanted) {
     return layer;
 }
 
-// An output keeps its memory until the graph is done; a view keeps nothing alive, so what it looks at is marked too.
-void mark_output(ggml_cgraph* graph, ggml_tensor* tensor) {
-    ggml_set_output(tensor);
-    if (tensor->view_src)
-        ggml_set_output(tensor->view_src);
-    ggml_build_forward_expand(graph, tensor);
-}
-
 } // namespace
 
 // Attention of one layer over the cache, after writing the batch's keys and values into it. Null where the graph stops.
@@ -37,26 +30,12 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
     const bool queries_wanted = contains(wanted.queries, layer);
     const Rope& rope = h.rope_of(layer);
 
-    auto project = [&](ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* norm, int heads) {
-        ggml_tensor* x = ggml_mul_mat(ctx, weight, normed);
-        if (bias)
-            x = ggml_add(ctx, x, bias);
-        x = ggml_reshape_3d(ctx, x, h.head_size, heads, in.count);
-        if (norm)
-            x = ggml_mul(ctx, ggml_rms_norm(ctx, x, h.norm_epsilon), norm);
-        return x;
-    };
-    // 32 and 1: the turns within the trained context between which YaRN goes over from one way to the other.
-    auto turn = [&](ggml_tensor* x, ggml_tensor* positions, float length) {
-        return ggml_rope_ext(ctx, x, positions, model_.rope_factors, h.head_size,
-                             h.rope_neox ? GGML_ROPE_TYPE_NEOX : GGML_ROPE_TYPE_NORMAL, h.rope_original_context,
-                             rope.base, rope.scale, rope.yarn, length, 32.0f, 1.0f);
-    };
-    auto rotate = [&](ggml_tensor* x, ggml_tensor* positions) { return turn(x, positions, rope.length); };
+    const LayerGraph graph(ctx, model_);
+    auto rotate = [&](ggml_tensor* x, ggml_tensor* positions) { return graph.rotate(x, positions, rope, rope.length); };
 
     ggml_tensor* query = nullptr;
     if (!last || queries_wanted)
-        query = project(w.wq, w.bq, w.q_norm, h.heads);
+        query = graph.split_heads(w.wq, w.bq, w.q_norm, normed, h.heads);
     if (queries_wanted) {
         ggml_tensor* captured = rotate(query, in.distance);
         mark_output(graph_, captured);
@@ -65,7 +44,7 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
     }
     ggml_tensor* key = nullptr;
     if (!last || contains(wanted.keys, layer))
-        key = project(w.wk, w.bk, w.k_norm, h.key_heads);
+        key = graph.split_heads(w.wk, w.bk, w.k_norm, normed, h.key_heads);
     if (contains(wanted.keys, layer)) {
         mark_output(graph_, key);
         out_.keys[static_cast<size_t>(std::find(wanted.keys.begin(), wanted.keys.end(), layer) - wanted.keys.begin())] =
@@ -74,7 +53,7 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
     if (last)
         return nullptr;
 
-    ggml_tensor* value = project(w.wv, w.bv, nullptr, h.key_heads);
+    ggml_tensor* value = graph.split_heads(w.wv, w.bv, nullptr, normed, h.key_heads);
     query = rotate(query, in.positions);
     if (h.scale_queries)
         query = ggml_scale(ctx, query, h.attention_scale);
@@ -85,7 +64,8 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
     const int64_t width = key_cache->ne[0];
     if (in.sink_shift) {
         // They were made longer when they were first rotated.
-        ggml_tensor* turned = turn(sink_keys_[static_cast<size_t>(layer)], in.sink_shift, rope.length / rope.stretch());
+        ggml_tensor* turned =
+            graph.rotate(sink_keys_[static_cast<size_t>(layer)], in.sink_shift, rope, rope.length / rope.stretch());
         ggml_tensor* place = ggml_view_2d(ctx, key_cache, width, options_.sinks, key_cache->nb[1], 0);
         ggml_build_forward_expand(graph_, ggml_cpy(ctx, ggml_reshape_2d(ctx, turned, width, options_.sinks), place));
     }
@@ -118,8 +98,7 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
         ggml_flash_attn_ext(ctx, q, cached(key_cache), cached(value_cache), mask, product_scale, 0.0f, 0.0f);
     ggml_prec_set_acc(mixed, GGML_PREC_F32);
     mixed = ggml_reshape_2d(ctx, mixed, static_cast<int64_t>(h.head_size) * h.heads, in.count);
-    ggml_tensor* attended = ggml_mul_mat(ctx, w.wo, mixed);
-    return w.bo ? ggml_add(ctx, attended, w.bo) : attended;
+    return graph.output(w, mixed);
 }
 
 bool Context::same_graph(int count, int slots, const Wanted& wanted) const {
@@ -184,45 +163,22 @@ void Context::build(int count, int slots, const Wanted& wanted) {
     out_.keys.resize(wanted.keys.size());
     out_.queries.resize(wanted.queries.size());
     out_.attention.resize(wanted.watch.size());
-    auto norm = [&](ggml_tensor* x, ggml_tensor* weight) {
-        return ggml_mul(ctx, ggml_rms_norm(ctx, x, h.norm_epsilon), weight);
-    };
-    auto project = [&](ggml_tensor* weight, ggml_tensor* bias, ggml_tensor* x) {
-        x = ggml_mul_mat(ctx, weight, x);
-        return bias ? ggml_add(ctx, x, bias) : x;
-    };
-
+    const LayerGraph graph(ctx, model_);
     const int last_layer = wanted.stop_early ? deepest(wanted) : options_.layers - 1;
-    ggml_tensor* x = ggml_get_rows(ctx, model_.token_embedding, in.tokens);
-    if (h.embedding_scale != 1.0f)
-        x = ggml_scale(ctx, x, h.embedding_scale);
+    ggml_tensor* x = graph.embed(in.tokens);
     for (int l = 0; l <= last_layer; ++l) {
         const Layer& w = model_.layers[static_cast<size_t>(l)];
-        ggml_tensor* attended = attend(ctx, l, norm(x, w.attn_norm), wanted);
+        ggml_tensor* attended = attend(ctx, l, graph.norm(x, w.attn_norm), wanted);
         if (!attended)
             break;
         if (l == h.layers - 1 && in.rows) {
             attended = ggml_get_rows(ctx, attended, in.rows);
             x = ggml_get_rows(ctx, x, in.rows);
         }
-        if (w.attn_post_norm)
-            attended = norm(attended, w.attn_post_norm);
-        ggml_tensor* middle = ggml_add(ctx, attended, x);
-        ggml_tensor* normed = norm(middle, w.ffn_norm);
-        ggml_tensor* up = project(w.up, w.up_bias, normed);
-        ggml_tensor* gate = project(w.gate, w.gate_bias, normed);
-        ggml_tensor* fed = h.gelu ? ggml_geglu_split(ctx, gate, up) : ggml_swiglu_split(ctx, gate, up);
-        fed = project(w.down, w.down_bias, fed);
-        if (w.ffn_post_norm)
-            fed = norm(fed, w.ffn_post_norm);
-        x = ggml_add(ctx, fed, middle);
+        x = graph.finish(w, attended, x);
     }
     if (in.rows) {
-        ggml_tensor* logits = project(model_.output, model_.output_bias, norm(x, model_.output_norm));
-        if (h.final_softcap > 0) {
-            logits = ggml_tanh(ctx, ggml_scale(ctx, logits, 1.0f / h.final_softcap)); // in (-cap, cap)
-            logits = ggml_scale(ctx, logits, h.final_softcap);
-        }
+        ggml_tensor* logits = graph.logits(x);
         mark_output(graph_, logits);
         out_.logits = logits;
     } else if (!wanted.stop_early) {

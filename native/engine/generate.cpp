@@ -1,41 +1,8 @@
 #include "engine/generate.h"
-#include <llama.h>
-#include <memory>
+#include "engine/sampler.h"
+#include <algorithm>
 
 namespace longread {
-namespace {
-
-// libllama's own samplers, over our logits.
-class Sampler {
-  public:
-    explicit Sampler(const GenerateOptions& options) : chain_(nullptr, llama_sampler_free) {
-        chain_.reset(llama_sampler_chain_init(llama_sampler_chain_default_params()));
-        if (options.temperature <= 0) {
-            llama_sampler_chain_add(chain_.get(), llama_sampler_init_greedy());
-            return;
-        }
-        llama_sampler_chain_add(chain_.get(), llama_sampler_init_top_p(options.top_p, 1));
-        llama_sampler_chain_add(chain_.get(), llama_sampler_init_temp(options.temperature));
-        llama_sampler_chain_add(chain_.get(), llama_sampler_init_dist(options.seed));
-    }
-
-    int32_t next(const std::vector<float>& logits) {
-        candidates_.resize(logits.size());
-        for (size_t i = 0; i < logits.size(); ++i)
-            candidates_[i] = {static_cast<llama_token>(i), logits[i], 0.0f};
-        llama_token_data_array all = {candidates_.data(), candidates_.size(), -1, false};
-        llama_sampler_apply(chain_.get(), &all);
-        const int32_t token = all.data[all.selected].id;
-        llama_sampler_accept(chain_.get(), token);
-        return token;
-    }
-
-  private:
-    std::unique_ptr<llama_sampler, decltype(&llama_sampler_free)> chain_;
-    std::vector<llama_token_data> candidates_;
-};
-
-} // namespace
 
 bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& options, const Cancel& cancel,
               const std::function<void(int)>& on_prefill, const std::function<void(GeneratedToken&&)>& on_token) {
@@ -43,9 +10,9 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
     if (prompt == 0)
         throw Error("usage", "There is nothing to answer.");
     ContextOptions context_options;
-    context_options.capacity = prompt + options.max_tokens;
+    context_options.capacity = prompt + options.sampling.max_tokens;
     Context context(model, context_options);
-    Sampler sampler(options);
+    Sampler sampler(options.sampling);
 
     Wanted wanted;
     for (const auto& [layer, head] : options.watch_heads)
@@ -64,7 +31,7 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
     }
     wanted.watch = watch;
     wanted.rows = {0};
-    for (int made = 0; made < options.max_tokens; ++made) {
+    for (int made = 0; made < options.sampling.max_tokens; ++made) {
         const int32_t token = sampler.next(captured.logits);
         if (tokenizer.ends_generation(token))
             return true;
@@ -84,7 +51,7 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
             }
         }
         on_token(std::move(generated));
-        if (made + 1 < options.max_tokens)
+        if (made + 1 < options.sampling.max_tokens)
             context.read(&token, 1, wanted, cancel, captured);
     }
     return false;

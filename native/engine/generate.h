@@ -2,16 +2,14 @@
 // spans of the prompt that are watched.
 #pragma once
 #include "engine/context.h"
+#include "engine/sampler.h"
 #include "engine/tokenizer.h"
 
 namespace longread {
 
 struct GenerateOptions {
     std::vector<int32_t> tokens;
-    float temperature = 0; // 0: the most likely token
-    float top_p = 1;
-    uint32_t seed = 0;
-    int max_tokens = 256;
+    Sampling sampling;
     std::vector<std::pair<uint32_t, uint32_t>> watch; // spans of the prompt, end exclusive
     std::vector<std::pair<int, int>> watch_heads;     // (layer, head)
 };

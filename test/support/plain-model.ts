@@ -34,8 +34,27 @@ export interface PlainLayer {
   readonly keys: readonly Float64Array[]
 }
 
+/** What a layer's heads attend to, [token][head × head size], from its queries, keys and values. */
+export type Attend = (
+  layer: number,
+  queries: readonly Float64Array[],
+  keys: readonly Float64Array[],
+  values: readonly Float64Array[],
+) => Float64Array[]
+
 export function readPlainly(options: PlainOptions): PlainLayer[] {
-  const { model, tokens } = options
+  const { model, tokens, layers } = options
+  return runPlainly(model, tokens, layers, false, (...layer) => attend(options, ...layer)).layers
+}
+
+/** The layers, the last one only as far as its queries and keys unless it is `whole`; then also [token][vocabulary]. */
+export function runPlainly(
+  model: RandomModel,
+  tokens: Int32Array,
+  count: number,
+  whole: boolean,
+  attend: Attend,
+): { layers: PlainLayer[]; logits: Float64Array[] } {
   const weight = (name: string) => model.weights.get(name)
   const gemma = model.architecture === 'gemma3'
   const embeddings = weight('token_embd.weight')!
@@ -46,7 +65,7 @@ export function readPlainly(options: PlainOptions): PlainLayer[] {
     ),
   )
   const layers: PlainLayer[] = []
-  for (let l = 0; l < options.layers; ++l) {
+  for (let l = 0; l < count; ++l) {
     const of = (name: string) => weight(`blk.${l}.${name}`)
     const linear = (name: string, input: Float64Array) => multiply(of(`${name}.weight`)!, input, of(`${name}.bias`))
     const normed = x.map((row) => norm(row, of('attn_norm.weight')!))
@@ -54,9 +73,9 @@ export function readPlainly(options: PlainOptions): PlainLayer[] {
       normed.map((row) => normHeads(linear(name, row), of(`${name}_norm.weight`), model.headSize))
     const [queries, keys] = [heads('attn_q'), heads('attn_k')]
     layers.push({ queries, keys })
-    if (l + 1 === options.layers) break
+    if (l + 1 === count && !whole) break
     const values = normed.map((row) => linear('attn_v', row))
-    x = attend(options, l, queries, keys, values).map((mixed, t) => {
+    x = attend(l, queries, keys, values).map((mixed, t) => {
       let attended = linear('attn_output', mixed)
       if (gemma) attended = norm(attended, of('post_attention_norm.weight')!)
       const middle = attended.map((value, i) => value + x[t]![i]!)
@@ -70,7 +89,11 @@ export function readPlainly(options: PlainOptions): PlainLayer[] {
       return fed.map((value, i) => value + middle[i]!)
     })
   }
-  return layers
+  const output = weight('output.weight') ?? embeddings
+  const logits = whole
+    ? x.map((row) => multiply(output, norm(row, weight('output_norm.weight')!), weight('output.bias')))
+    : []
+  return { layers, logits }
 }
 
 function attend(

@@ -1,0 +1,216 @@
+// A stream read by InfLLM's method, as JavaScript holds it. Calls are made one after the other.
+#include "addon/objects.h"
+#include "addon/task.h"
+#include "addon/values.h"
+
+namespace longread {
+namespace {
+
+Places places_of(const std::string& name) {
+    if (name == "one")
+        return Places::one;
+    if (name == "ordered")
+        return Places::ordered;
+    throw Error("usage", "Units stand at places one or ordered, not \"" + name + "\".");
+}
+
+UnitFormat format_of(const std::string& name) {
+    if (name == "f32")
+        return UnitFormat::f32;
+    if (name == "f16")
+        return UnitFormat::f16;
+    if (name == "q8_0")
+        return UnitFormat::q8_0;
+    throw Error("usage", "Units are kept as f32, f16 or q8_0, not \"" + name + "\".");
+}
+
+InfLlmParameters parameters_of(const Napi::Object& from) {
+    InfLlmParameters p;
+    auto whole = [&](const char* name) { return static_cast<int>(number(from, name)); };
+    p.n_init = whole("nInit");
+    p.n_local = whole("nLocal");
+    p.block_size = whole("blockSize");
+    p.topk = whole("topk");
+    p.repr_topk = whole("reprTopk");
+    p.max_cached_block = whole("maxCachedBlock");
+    p.exc_block_size = whole("excBlockSize");
+    p.distance = whole("distance");
+    p.perhead = field(from, "perhead").ToBoolean().Value();
+    p.places = places_of(text(field(from, "places"), "places"));
+    p.format = format_of(text(field(from, "format"), "format"));
+    p.folder = text(field(from, "folder"), "folder");
+    return p;
+}
+
+// [layer][list] of units
+Napi::Array units_to(Napi::Env env, const std::vector<UnitLists>& layers) {
+    Napi::Array result = Napi::Array::New(env);
+    for (const UnitLists& lists : layers) {
+        Napi::Array layer = Napi::Array::New(env);
+        for (const std::vector<int>& list : lists) {
+            Napi::Int32Array units = Napi::Int32Array::New(env, list.size());
+            std::copy(list.begin(), list.end(), units.Data());
+            layer.Set(layer.Length(), units);
+        }
+        result.Set(result.Length(), layer);
+    }
+    return result;
+}
+
+// Either how much was read, or a token.
+struct Event {
+    int read = 0;
+    GeneratedToken token;
+};
+
+} // namespace
+
+Napi::Function InfLlmObject::define(Napi::Env env) {
+    return DefineClass(env, "InfLlm",
+                       {InstanceMethod("info", &InfLlmObject::info),
+                        InstanceMethod("unitStarts", &InfLlmObject::unit_starts),
+                        InstanceMethod("read", &InfLlmObject::read), InstanceMethod("answer", &InfLlmObject::answer),
+                        InstanceMethod("dispose", &InfLlmObject::dispose)});
+}
+
+// new InfLlm(model, parameters)
+InfLlmObject::InfLlmObject(const Napi::CallbackInfo& call) : Napi::ObjectWrap<InfLlmObject>(call) {
+    checked(call.Env(), [&] {
+        if (!call[1].IsObject())
+            throw Error("usage", "parameters must be an object.");
+        auto held = std::make_shared<Held>();
+        held->loaded = ModelObject::of(call[0]);
+        const InfLlmParameters parameters = parameters_of(call[1].As<Napi::Object>());
+        std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+        held->memory = std::make_unique<InfLlm>(*held->loaded->model, parameters);
+        held_ = std::move(held);
+    });
+}
+
+std::shared_ptr<InfLlmObject::Held> InfLlmObject::held() const {
+    if (!held_)
+        throw Error("usage", "The memory is closed.");
+    return held_;
+}
+
+Napi::Value InfLlmObject::info(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        auto held = this->held();
+        std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+        const InfLlm& memory = *held->memory;
+        Napi::Object info = Napi::Object::New(call.Env());
+        info.Set("tokens", memory.position());
+        info.Set("units", memory.units().units());
+        info.Set("bytes", static_cast<double>(memory.bytes()));
+        info.Set("unitBytes", static_cast<double>(memory.units().resident()));
+        info.Set("diskBytes", static_cast<double>(memory.units().disk_bytes()));
+        info.Set("reads", static_cast<double>(memory.units().reads()));
+        return info;
+    });
+}
+
+Napi::Value InfLlmObject::unit_starts(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] {
+        auto held = this->held();
+        std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+        const UnitTier& units = held->memory->units();
+        Napi::Int32Array starts = Napi::Int32Array::New(call.Env(), static_cast<size_t>(units.units()) + 1);
+        int at = held->memory->parameters().n_init;
+        for (int u = 0; u <= units.units(); ++u) {
+            starts[static_cast<size_t>(u)] = at;
+            if (u < units.units())
+                at += units.tokens(u);
+        }
+        return starts;
+    });
+}
+
+Napi::Value InfLlmObject::read(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto held = this->held();
+        const Napi::Object request = call[0].As<Napi::Object>();
+        auto tokens = tokens_of(field(request, "tokens"), "tokens");
+        auto lengths = tokens_of(field(request, "lengths"), "lengths");
+        auto rows = tokens_of(field(request, "rows"), "rows");
+        const bool traced = field(request, "trace").ToBoolean().Value();
+        auto cancel = CancelObject::of(call[1]);
+        struct Read {
+            std::vector<float> logits;
+            UnitTrace trace;
+        };
+        using ReadTask = Task<Read, int>;
+        return ReadTask::start(
+            call.Env(), call[2],
+            [=](const ReadTask::Report& report) {
+                std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+                Read read;
+                read.logits =
+                    read_stream(*held->memory, tokens, {lengths.begin(), lengths.end()}, rows,
+                                traced ? &read.trace : nullptr, *cancel, [&](int done) { report(int(done)); });
+                return read;
+            },
+            [](Napi::Env env, Read& read) {
+                Napi::Object result = Napi::Object::New(env);
+                result.Set("logits", floats_to(env, read.logits));
+                Napi::Array trace = Napi::Array::New(env);
+                for (const std::vector<UnitLists>& block : read.trace)
+                    trace.Set(trace.Length(), units_to(env, block));
+                result.Set("trace", trace);
+                return result;
+            },
+            [](Napi::Env env, const Napi::FunctionReference& listener, const int& done) {
+                listener.Call({Napi::Number::New(env, done)});
+            });
+    });
+}
+
+Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto held = this->held();
+        const Napi::Object request = call[0].As<Napi::Object>();
+        MemoryAnswerOptions options;
+        options.tokens = tokens_of(field(request, "tokens"), "tokens");
+        options.sampling = sampling_of(request);
+        const std::string look_ups = text(field(request, "lookUps"), "lookUps");
+        if (look_ups != "each" && look_ups != "once")
+            throw Error("usage", "Units are looked up for each token or once, not \"" + look_ups + "\".");
+        options.look_ups = look_ups == "once" ? LookUps::once : LookUps::each;
+        options.twice = field(request, "twice").ToBoolean().Value();
+        const auto units = tokens_of(field(request, "units"), "units");
+        options.units.assign(units.begin(), units.end());
+        auto cancel = CancelObject::of(call[1]);
+        using AnswerTask = Task<MemoryAnswer, Event>;
+        return AnswerTask::start(
+            call.Env(), call[2],
+            [=](const AnswerTask::Report& report) {
+                std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+                return answer_from_memory(
+                    *held->memory, *held->loaded->tokenizer, options, *cancel,
+                    [&](int done) { report(Event{done, {}}); },
+                    [&](GeneratedToken&& token) { report(Event{0, std::move(token)}); });
+            },
+            [](Napi::Env env, MemoryAnswer& answer) {
+                Napi::Object result = Napi::Object::New(env);
+                result.Set("end", answer.stopped ? "stop" : "length");
+                result.Set("units", units_to(env, answer.units));
+                return result;
+            },
+            [](Napi::Env env, const Napi::FunctionReference& listener, const Event& event) {
+                if (event.read > 0) {
+                    listener.Call({Napi::Number::New(env, event.read)});
+                    return;
+                }
+                Napi::Object token = Napi::Object::New(env);
+                token.Set("token", event.token.token);
+                token.Set("piece", Napi::Buffer<char>::Copy(env, event.token.piece.data(), event.token.piece.size()));
+                listener.Call({env.Undefined(), token});
+            });
+    });
+}
+
+Napi::Value InfLlmObject::dispose(const Napi::CallbackInfo& call) {
+    held_.reset(); // a running call keeps it until it ends
+    return call.Env().Undefined();
+}
+
+} // namespace longread

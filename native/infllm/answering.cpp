@@ -1,0 +1,104 @@
+#include "infllm/answering.h"
+#include <algorithm>
+#include <numeric>
+
+namespace longread {
+
+std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
+                               const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
+                               const std::function<void(int)>& progress) {
+    const int total = static_cast<int>(tokens.size()), most = memory.parameters().exc_block_size;
+    if (!lengths.empty()) {
+        if (std::accumulate(lengths.begin(), lengths.end(), 0LL) != total)
+            throw Error("usage", "The units do not have as many tokens as are read.");
+        memory.cut(lengths);
+    }
+    std::vector<float> all, logits;
+    for (int first = 0; first < total; first += most) {
+        const int count = std::min(most, total - first);
+        std::vector<int32_t> wanted;
+        for (int32_t row : rows)
+            if (row >= first && row < first + count)
+                wanted.push_back(row - first);
+        memory.read(tokens.data() + first, count, wanted, cancel, logits);
+        if (!wanted.empty())
+            all.insert(all.end(), logits.begin(), logits.end());
+        if (trace)
+            trace->push_back(memory.used_units());
+        progress(first + count);
+    }
+    return all;
+}
+
+namespace {
+
+MemoryAnswer answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+                    const Cancel& cancel, const std::function<void(int)>& on_prefill,
+                    const std::function<void(GeneratedToken&&)>& on_token) {
+    // What is read now is never looked up by another question, but a long one may become units meanwhile.
+    auto read_question = [&] {
+        std::vector<int> length;
+        if (memory.is_cut())
+            length = {static_cast<int>(options.tokens.size())};
+        return read_stream(memory, options.tokens, length, {static_cast<int32_t>(options.tokens.size()) - 1}, nullptr,
+                           cancel, on_prefill);
+    };
+    auto use_found = [&] {
+        std::vector<UnitLists> found = memory.used_units();
+        for (UnitLists& layer : found)
+            for (std::vector<int>& list : layer) // not what the question itself became
+                list.erase(
+                    std::remove_if(list.begin(), list.end(), [&](int unit) { return unit >= memory.units().units(); }),
+                    list.end());
+        memory.use(found);
+    };
+    if (!options.units.empty())
+        memory.use({UnitLists{options.units}});
+    std::vector<float> logits = read_question();
+    if (options.twice && options.units.empty()) {
+        memory.rewind();
+        use_found();
+        logits = read_question();
+        if (options.look_ups == LookUps::each)
+            memory.use({});
+    }
+    MemoryAnswer answer;
+    answer.units = memory.used_units();
+    if (options.look_ups == LookUps::once && options.units.empty())
+        use_found();
+    Sampler sampler(options.sampling);
+    for (int made = 0; made < options.sampling.max_tokens; ++made) {
+        const int32_t token = sampler.next(logits);
+        if (tokenizer.ends_generation(token)) {
+            answer.stopped = true;
+            break;
+        }
+        on_token({token, tokenizer.piece(token), {}});
+        if (made + 1 == options.sampling.max_tokens)
+            break;
+        if (memory.is_cut())
+            memory.cut({1});
+        memory.read(&token, 1, {0}, cancel, logits);
+    }
+    return answer;
+}
+
+} // namespace
+
+MemoryAnswer answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+                                const Cancel& cancel, const std::function<void(int)>& on_prefill,
+                                const std::function<void(GeneratedToken&&)>& on_token) {
+    if (options.tokens.empty())
+        throw Error("usage", "There is nothing to answer.");
+    memory.mark();
+    try {
+        MemoryAnswer answered = answer(memory, tokenizer, options, cancel, on_prefill, on_token);
+        memory.rewind();
+        return answered;
+    } catch (...) {
+        memory.rewind();
+        throw;
+    }
+}
+
+} // namespace longread

@@ -1,0 +1,39 @@
+// A stream read to its end, and questions answered after it by decoding with lookups.
+#pragma once
+#include "engine/generate.h"
+#include "infllm/infllm.h"
+
+namespace longread {
+
+// What was used for one execution block: [layer][list] of units, as InfLlm::used_units() gives it.
+using UnitTrace = std::vector<std::vector<UnitLists>>;
+
+// Reads tokens in execution blocks. `lengths`: of the units they are cut into (InfLlm::cut), or empty. `rows`: tokens
+// whose logits are given, rising, [row][vocabulary]. `trace`, where not null, gets an entry for each block. `progress`
+// gets the tokens read so far. Throws like InfLlm::read.
+std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
+                               const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
+                               const std::function<void(int)>& progress);
+
+// When units are looked up while an answer is made: for every token, as in the paper, or once for the question.
+enum class LookUps { each, once };
+
+struct MemoryAnswerOptions {
+    std::vector<int32_t> tokens; // of the question, after what was read
+    Sampling sampling;
+    LookUps look_ups = LookUps::each;
+    bool twice = false;     // the question looks up, is forgotten, and is read again with what it found
+    std::vector<int> units; // which all layers use, instead of looking up; empty: they look up
+};
+
+struct MemoryAnswer {
+    bool stopped = false;         // the model ended it itself
+    std::vector<UnitLists> units; // what the question's last execution block used, by layer
+};
+
+// Answers a question; afterwards the memory is as it was. Throws like InfLlm::read, and Error("usage").
+MemoryAnswer answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+                                const Cancel& cancel, const std::function<void(int)>& on_prefill,
+                                const std::function<void(GeneratedToken&&)>& on_token);
+
+} // namespace longread

@@ -1,0 +1,173 @@
+/**
+ * InfLLM as plainly as its equations are written down (native/infllm/parameters.h), in double precision, over a model of random
+ * weights: for every token a list of what it sees, for every part its own products, one softmax.
+ */
+import type { InfLlmParameters } from '../../extension/engine/addon'
+import { rotate, runPlainly, type PlainRope } from './plain-model'
+import type { RandomModel } from './random-model'
+
+export interface PlainInfLlm {
+  readonly model: RandomModel
+  readonly tokens: Int32Array
+  readonly parameters: Pick<
+    InfLlmParameters,
+    'nInit' | 'nLocal' | 'blockSize' | 'topk' | 'reprTopk' | 'excBlockSize' | 'perhead' | 'distance' | 'places'
+  >
+  /** Lengths of units, each at most blockSize; none: blocks. */
+  readonly lengths: readonly number[]
+  readonly rope: (layer: number) => PlainRope
+  /** How many tokens a layer that slides by itself sees; 0 for one that does not. */
+  readonly sliding: (layer: number) => number
+}
+
+interface Unit {
+  readonly from: number
+  readonly to: number
+  /** By head. */
+  readonly representative: readonly Float64Array[]
+}
+
+export interface PlainInfLlmResult {
+  /** [token][vocabulary] */
+  readonly logits: readonly Float64Array[]
+  /** [block][layer][list], as the engine traces them. */
+  readonly trace: readonly (readonly (readonly number[])[])[][]
+}
+
+export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
+  const { model, tokens, parameters: p } = options
+  const trace = Array.from({ length: Math.ceil(tokens.length / p.excBlockSize) }, () =>
+    Array.from({ length: model.layers }, (): (readonly number[])[] => []),
+  )
+  const { logits } = runPlainly(model, tokens, model.layers, true, (layer, queries, keys, values) =>
+    attendLayer(options, layer, queries, keys, values, (block, lists) => (trace[block]![layer] = lists)),
+  )
+  return { logits, trace }
+}
+
+type Rows = readonly Float64Array[]
+
+function attendLayer(
+  { model, tokens, parameters: p, lengths, rope: ropeOf, sliding }: PlainInfLlm,
+  layer: number,
+  queries: Rows,
+  keys: Rows,
+  values: Rows,
+  used: (block: number, lists: (readonly number[])[]) => void,
+): Float64Array[] {
+  const { headSize: size, heads, keyHeads } = model
+  const rope = ropeOf(layer)
+  const own = sliding(layer)
+  const wide = own > 0 ? Math.min(own, p.nLocal) : p.nLocal
+  const turn = (row: Float64Array, position: number) => rotate(row, position, model, rope)
+  const keyHeadOf = (head: number) => Math.floor((head * keyHeads) / heads)
+  const product = (q: Float64Array, head: number, k: Float64Array) => {
+    let sum = 0
+    for (let d = 0; d < size; ++d) sum += q[head * size + d]! * k[keyHeadOf(head) * size + d]!
+    return sum
+  }
+  const distance = p.distance > 0 ? p.distance : p.nLocal
+  const result: Float64Array[] = []
+  const received = Array.from({ length: heads }, () => new Float64Array(tokens.length))
+  const units: Unit[] = []
+  let [sinks, start, next] = [0, 0, 0]
+  const left = [...lengths]
+  const budget = p.topk * p.blockSize
+  for (let first = 0, block = 0; first < tokens.length; first += p.excBlockSize, ++block) {
+    const end = Math.min(tokens.length, first + p.excBlockSize)
+    const far = Array.from({ length: heads }, (): number[] => [])
+    if (own === 0 && (sinks > 0 || start > 0 || end > p.nLocal)) {
+      const lists = Array.from({ length: p.perhead ? heads : 1 }, (_, list) => {
+        const asking = p.perhead ? [list] : [...far.keys()]
+        const scores = units.map((unit) => {
+          let sum = 0
+          for (let i = first; i < end; ++i) {
+            const q = turn(queries[i]!, distance)
+            for (const head of asking)
+              for (let d = 0; d < size; ++d) sum += q[head * size + d]! * unit.representative[head]![d]!
+          }
+          return sum
+        })
+        const best = [...units.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b)
+        let room = budget
+        const chosen = best.filter((unit) => {
+          const length = units[unit]!.to - units[unit]!.from
+          if (length > room) return false
+          room -= length
+          return true
+        })
+        return chosen.sort((a, b) => a - b)
+      })
+      used(block, lists)
+      far.forEach((seen, head) => {
+        for (let j = 0; j < sinks; ++j) seen.push(j)
+        for (const unit of lists[p.perhead ? head : 0]!)
+          for (let j = units[unit]!.from; j < units[unit]!.to; ++j) seen.push(j)
+      })
+    }
+    for (let i = first; i < end; ++i) {
+      const mixed = new Float64Array(heads * size)
+      const [q, qFar] = [turn(queries[i]!, i), turn(queries[i]!, distance)]
+      for (let head = 0; head < heads; ++head) {
+        const seen: { token: number; logit: number; near: boolean }[] = []
+        const scale = 1 / Math.sqrt(size)
+        const near = (token: number) =>
+          seen.push({ token, logit: product(q, head, turn(keys[token]!, token)) * scale, near: true })
+        if (p.places === 'ordered') {
+          far[head]!.forEach((token, at) => {
+            const position = start - far[head]!.length + at
+            seen.push({ token, logit: product(q, head, turn(keys[token]!, position)) * scale, near: false })
+          })
+          const oldest = own > 0 || p.topk === 0 ? Math.max(start, i - wide + 1) : start
+          for (let j = oldest; j <= i; ++j) near(j)
+        } else {
+          const rest: number[] = []
+          if (own === 0 && p.topk > 0) for (let j = start; j <= i - p.nLocal; ++j) rest.push(j)
+          for (const token of [...far[head]!, ...rest])
+            seen.push({ token, logit: product(qFar, head, turn(keys[token]!, 0)) * scale, near: false })
+          for (let j = Math.max(0, i - wide + 1); j <= i; ++j) near(j)
+        }
+        const most = Math.max(...seen.map(({ logit }) => logit))
+        const total = seen.reduce((sum, { logit }) => sum + Math.exp(logit - most), 0)
+        for (const { token, logit, near: isNear } of seen) {
+          const share = Math.exp(logit - most) / total
+          if (isNear) received[head]![token]! += share
+          for (let d = 0; d < size; ++d) mixed[head * size + d]! += share * values[token]![keyHeadOf(head) * size + d]!
+        }
+      }
+      result.push(mixed)
+    }
+    while (end - start > p.nLocal) {
+      const beyond = end - start - p.nLocal
+      if (sinks < p.nInit) {
+        let moved = Math.min(p.nInit - sinks, beyond)
+        sinks += moved
+        start += moved
+        while (moved > 0 && next < left.length) {
+          const taken = Math.min(moved, left[next]!)
+          moved -= taken
+          if ((left[next]! -= taken) === 0) ++next
+        }
+        continue
+      }
+      if (p.topk === 0) {
+        start += beyond
+        continue
+      }
+      const length = left[next] ?? p.blockSize
+      if (length > beyond) break
+      const inUnit = Array.from({ length }, (_, i) => start + i)
+      const representative = received.map((given, head) => {
+        const best = [...inUnit].sort((a, b) => given[b]! - given[a]! || a - b).slice(0, p.reprTopk)
+        return Float64Array.from(
+          { length: size },
+          (_, d) => best.reduce((sum, j) => sum + keys[j]![keyHeadOf(head) * size + d]!, 0) / best.length,
+        )
+      })
+      units.push({ from: start, to: start + length, representative })
+      start += length
+      ++next
+    }
+  }
+  return result
+}
