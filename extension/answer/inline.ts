@@ -1,5 +1,5 @@
 /** Questions asked in the code: what they are about, and how they are put so that the whole repository can answer them. */
-import type { HeldFile, Place } from '../protocol/types'
+import type { Place, Unit } from '../protocol/types'
 import type { Fill } from './follow-ups'
 
 export type Preset = 'explain' | 'uses' | 'breaks'
@@ -20,11 +20,14 @@ export interface InlineQuestion {
 
 const isName = (text: string): boolean => /^[\p{L}_$][\p{L}\p{N}_$.]{0,120}$/u.test(text)
 
-/** The name that a question means: what is selected, else the smallest definition around the lines; empty where there is none. */
-export function nameOf({ file, startLine, endLine, selected }: Subject, outline: readonly HeldFile[]): string {
+/**
+ * The name that a question means: what is selected, else the smallest definition around the lines; empty where there is none.
+ * `units` are those of the file.
+ */
+export function nameOf({ startLine, endLine, selected }: Subject, units: readonly Unit[]): string {
   const name = selected?.trim() ?? ''
   if (isName(name)) return name
-  const around = (outline.find((held) => held.file === file)?.units ?? [])
+  const around = units
     .filter((unit) => unit.symbol !== '' && unit.startLine <= startLine && unit.endLine >= endLine)
     .sort((a, b) => a.endLine - a.startLine - (b.endLine - b.startLine))
   return around[0]?.symbol.split(', ')[0]?.split('.').at(-1) ?? ''

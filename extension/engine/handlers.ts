@@ -8,6 +8,7 @@ import * as os from 'node:os'
 import { answer } from '../answer/answer'
 import { chat } from '../answer/chat'
 import { meantBy } from '../answer/conversation'
+import { completeAll } from '../answer/mentions'
 import { summarySection } from '../answer/summary/from-memory'
 import { asLongreadError, LongreadError, noFolder } from '../errors'
 import type {
@@ -22,6 +23,7 @@ import type {
 } from '../protocol/types'
 import { namedFiles } from '../recall/backlog'
 import type { Step } from '../recall/calibration/features'
+import { contentsOf } from '../recall/contents'
 import { Memory, type LoadedModel, type ReadOptions } from '../recall/memory'
 import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/profile'
 import { recall } from '../recall/recall'
@@ -74,6 +76,10 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
       }),
     outline: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),
+    folder: async (request) => contentsOf((await engine.held(request))?.sizes() ?? [], request.folder, request.from),
+    units: async (request) => (await engine.held(request))?.unitsOf(request.file) ?? [],
+    complete: async (request, { signal }) =>
+      completeAll(request.text, (await engine.held(request))?.outline() ?? [], signal),
     calibrate: (request, tools) => engine.turns.take('read', tools.signal, () => engine.calibrate(request, tools)),
     dispose: () => engine.dispose(),
   }
@@ -85,6 +91,12 @@ const missingOf = (memory: Memory): { missing?: Missing } => {
 }
 
 type Loaded = Omit<LoadedModel, 'profile'>
+
+const loadKey = ({ model, weights, threads, profile, device, gpuLayers }: EngineOptions): string =>
+  JSON.stringify([model, weights, threads, profile, device, gpuLayers])
+
+const memoryKey = (root: string, { breadcrumbs, memory }: StreamRequest): string =>
+  JSON.stringify([root, breadcrumbs, memory])
 
 class Engine {
   readonly turns = new Turns()
@@ -115,13 +127,21 @@ class Engine {
     let loaded = await this.load(request, tools)
     if (loaded.profile.heads.length === 0) loaded = await this.withoutProfile(loaded, request, root, tools)
     const { breadcrumbs, memory: folder, memoryLimit: limit } = request
-    const key = JSON.stringify([root, breadcrumbs, folder])
+    const key = memoryKey(root, request)
     let memory = this.memories.get(key)
     if (!memory) {
       memory = await Memory.open(root, loaded, { breadcrumbs, folder, limit, log: this.warn })
       this.memories.set(key, memory)
     }
     return memory
+  }
+
+  /** The same where it is there already: nothing is loaded, and nobody waited for. */
+  async held(request: StreamRequest): Promise<Memory | undefined> {
+    const root = await realpath(request.root).catch(() => undefined)
+    return root === undefined || this.loaded?.key !== loadKey(request)
+      ? undefined
+      : this.memories.get(memoryKey(root, request))
   }
 
   /** For questions: brought to what is on disk, or, when they are to be answered now, as it is. */
@@ -247,7 +267,7 @@ class Engine {
 
   async load(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
     const { model: path, weights, gpuLayers } = request
-    const key = JSON.stringify([path, weights, request.threads, request.profile, request.device, gpuLayers])
+    const key = loadKey(request)
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()
     await this.close()

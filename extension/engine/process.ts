@@ -24,6 +24,9 @@ const calls: Readonly<Record<EngineCall, true>> = {
   calibrate: true,
   chat: true,
   outline: true,
+  folder: true,
+  units: true,
+  complete: true,
   section: true,
 }
 

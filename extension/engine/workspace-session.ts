@@ -4,10 +4,13 @@
  * Files that are saved are read alone, ahead of all reading; what is typed and not saved is told with the next question.
  */
 import { asLongreadError, cancelled, type LongreadError } from '../errors'
+import type { EngineCalls } from '../protocol/calls'
+import type { Mention } from '../protocol/chat'
 import type {
   AskRequest,
   AskResult,
   Change,
+  FolderContents,
   HeldFile,
   Progress,
   RecallRequest,
@@ -16,6 +19,7 @@ import type {
   SectionId,
   StreamRequest,
   StreamResult,
+  Unit,
   UpdateResult,
 } from '../protocol/types'
 import { Changes, type ChangesOptions } from '../workspace/changes'
@@ -127,13 +131,27 @@ export class WorkspaceSession {
     )
   }
 
-  /** Files and units that are held now. Waits for no reading to end, unless what has changed is to be read before. */
-  async outline(options: CallOptions & { readonly read?: boolean } = {}): Promise<HeldFile[]> {
-    if (!options.read && this.#held === undefined && this.#progress === undefined) return []
+  /** Files and units, when what has changed is read. */
+  async outline(options: CallOptions = {}): Promise<HeldFile[]> {
     return this.#first(options, async (request, now, watched) => {
-      if (options.read && !now) await this.engine.call('stream', request, watched)
+      if (!now) await this.engine.call('stream', request, watched)
       return this.engine.call('outline', request, watched)
     })
+  }
+
+  /** What lies in a folder of what is held now (`''`: the root), from so many files on. */
+  folder(folder: string, from = 0): Promise<FolderContents> {
+    return this.#look('folder', { folder, from }, { folders: [], files: [], more: 0 })
+  }
+
+  /** The units of a file, as far as it is held now. */
+  units(file: string): Promise<readonly Unit[]> {
+    return this.#look('units', { file }, [])
+  }
+
+  /** What may be meant by what was typed after a `@`, of what is held now. */
+  complete(text: string): Promise<Mention[]> {
+    return this.#look('complete', { text }, [])
   }
 
   /** One section of a summary of what is held, or of a folder of it. */
@@ -149,6 +167,17 @@ export class WorkspaceSession {
     this.#changes.close()
     this.#reading?.abort.abort()
     this.#listeners.clear()
+  }
+
+  /** A call that neither waits for reading nor stops it. */
+  async #look<C extends 'folder' | 'units' | 'complete'>(
+    name: C,
+    what: Omit<EngineCalls[C]['request'], keyof StreamRequest>,
+    nothing: EngineCalls[C]['result'],
+  ): Promise<EngineCalls[C]['result']> {
+    if (this.#held === undefined && this.#progress === undefined) return nothing
+    const request = { ...(await this.request()), ...what } as EngineCalls[C]['request']
+    return this.engine.call(name, request, { signal: this.#ended.signal })
   }
 
   /** Runs a call before any reading; reading goes on when no call is left. */

@@ -2,6 +2,7 @@
  * The engine process's calls by name (JSON-RPC over the IPC channel of a forked process; typed arrays travel as binary).
  * Each call can be cancelled; while one runs, the process sends `progress` and, for `ask`, `text` notifications.
  */
+import type { Mention } from './chat'
 import type {
   AskRequest,
   AskResult,
@@ -10,6 +11,7 @@ import type {
   ChatRequest,
   ChatResult,
   Device,
+  FolderContents,
   HeldFile,
   Progress,
   RecallRequest,
@@ -18,6 +20,7 @@ import type {
   SectionRequest,
   StreamRequest,
   StreamResult,
+  Unit,
   UpdateRequest,
   UpdateResult,
 } from './types'
@@ -34,6 +37,11 @@ export interface EngineCalls {
   section: { request: SectionRequest; result: Section }
   /** Files and units as they are held; nothing is read. */
   outline: { request: StreamRequest; result: HeldFile[] }
+  /** A part of that, at once and whatever else is done; where nothing is held, nothing. `from`: files to pass over. */
+  folder: { request: StreamRequest & { readonly folder: string; readonly from: number }; result: FolderContents }
+  units: { request: StreamRequest & { readonly file: string }; result: readonly Unit[] }
+  /** What may be meant by what was typed after a `@`, best first. */
+  complete: { request: StreamRequest & { readonly text: string }; result: Mention[] }
 }
 
 export type EngineCall = keyof EngineCalls

@@ -152,6 +152,15 @@ export interface HeldFile {
   readonly units: readonly Unit[]
 }
 
+/** What lies right below a folder, as far as it is held. */
+export interface FolderContents {
+  /** With how many files are in each, and their tokens. */
+  readonly folders: readonly { readonly name: string; readonly files: number; readonly tokens: number }[]
+  readonly files: readonly { readonly name: string; readonly tokens: number }[]
+  /** Files of the folder that come after these. */
+  readonly more: number
+}
+
 export type Signals = 'attention' | 'lexical' | 'all'
 
 export interface RecallOptions {

@@ -83,7 +83,12 @@ export class HeldFiles {
 
   /** Every file that is held, with its units. */
   outline(): OutlinedFile[] {
-    return this.files().map((file) => ({ file, tokens: this.held.get(file)?.tokens ?? 0, units: this.unitsOf(file) }))
+    return Array.from(this.sizes(), (size) => ({ ...size, units: this.unitsOf(size.file) }))
+  }
+
+  /** Every file that is held, with its tokens, by name. */
+  *sizes(): Iterable<{ readonly file: string; readonly tokens: number }> {
+    for (const file of this.files()) yield { file, tokens: this.held.get(file)?.tokens ?? 0 }
   }
 
   /** Units of all files, in the order in which the store scores `files()`. */

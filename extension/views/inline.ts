@@ -12,7 +12,7 @@ import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents } from '../contributions'
 import { asLongreadError } from '../errors'
-import type { EarlierTurn, HeldFile } from '../protocol/types'
+import type { EarlierTurn, Unit } from '../protocol/types'
 import type { Chat } from './chat/panel'
 import { doing } from './chat/session-view'
 import { messageOf } from './failure'
@@ -79,16 +79,16 @@ export class InlineQuestions implements vscode.Disposable {
     const { target, folder } = this.where(at)
     if (!target || !folder) return
     const thread = this.thread(target.uri, target.range)
-    await this.answer(thread, folder, (subject, outline) =>
-      presetQuestion(preset, subject, nameOf(subject, outline), vscode.l10n.t),
+    await this.answer(thread, folder, (subject, units) =>
+      presetQuestion(preset, subject, nameOf(subject, units), vscode.l10n.t),
     )
   }
 
   async reply({ thread, text }: vscode.CommentReply): Promise<void> {
     const folder = this.folderOf(thread.uri)
     if (!folder || text.trim() === '') return
-    await this.answer(thread, folder, (subject, outline) =>
-      ownQuestion(text, subject, nameOf(subject, outline), vscode.l10n.t),
+    await this.answer(thread, folder, (subject, units) =>
+      ownQuestion(text, subject, nameOf(subject, units), vscode.l10n.t),
     )
   }
 
@@ -148,7 +148,7 @@ export class InlineQuestions implements vscode.Disposable {
   private async answer(
     thread: vscode.CommentThread,
     { folder, session }: FolderSession,
-    put: (subject: Subject, outline: readonly HeldFile[]) => InlineQuestion,
+    put: (subject: Subject, units: readonly Unit[]) => InlineQuestion,
   ): Promise<void> {
     const { t } = vscode.l10n
     const before = this.threads.get(thread)
@@ -158,8 +158,8 @@ export class InlineQuestions implements vscode.Disposable {
     const asked: Asked = { subject, abort, before: before?.before ?? [], lastQuestion: '' }
     this.threads.set(thread, asked)
     this.sessions.used()
-    const outline = await session.outline().catch(() => [])
-    const { question, within } = put(subject, outline)
+    const units = await session.units(subject.file).catch(() => [])
+    const { question, within } = put(subject, units)
     asked.lastQuestion = question
     const answer = new InlineComment({ name: 'Longread', iconPath: this.icon }, `*${t('Working…')}*`)
     thread.comments = [...thread.comments, new InlineComment({ name: t('You') }, inMarkdown(question)), answer]

@@ -1,6 +1,7 @@
-/** The entries of the memory view, from the list of files that are held. */
-import type { HeldFile, Unit } from '../protocol/types'
+/** The entries of the memory view, from what a folder holds. */
+import type { FolderContents, Unit } from '../protocol/types'
 
+/** `path`s and `file`s are relative to the root, without a slash at their end. */
 export type Entry =
   | {
       readonly kind: 'folder'
@@ -9,26 +10,17 @@ export type Entry =
       readonly files: number
       readonly tokens: number
     }
-  | { readonly kind: 'file'; readonly name: string; readonly held: HeldFile }
+  | { readonly kind: 'file'; readonly file: string; readonly name: string; readonly tokens: number }
+  /** Files of a folder that has too many to show at once. */
+  | { readonly kind: 'more'; readonly path: string; readonly from: number; readonly files: number }
   | { readonly kind: 'unit'; readonly file: string; readonly unit: Unit }
 
-/** Folders, then files, that lie right below a folder (`''`: the root), each in the order of names. */
-export function holding(all: readonly HeldFile[], folder: string): Entry[] {
-  const start = folder === '' ? '' : `${folder}/`
-  const folders = new Map<string, { files: number; tokens: number }>()
-  const files: Entry[] = []
-  for (const held of all) {
-    if (!held.file.startsWith(start)) continue
-    const rest = held.file.slice(start.length)
-    const slash = rest.indexOf('/')
-    if (slash < 0) files.push({ kind: 'file', name: rest, held })
-    else {
-      const name = rest.slice(0, slash)
-      const known = folders.get(name) ?? { files: 0, tokens: 0 }
-      folders.set(name, { files: known.files + 1, tokens: known.tokens + held.tokens })
-    }
-  }
-  const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1)
-  const list = [...folders].map(([name, sums]) => ({ kind: 'folder' as const, path: start + name, name, ...sums }))
-  return [...list.sort(byName), ...(files as Extract<Entry, { kind: 'file' }>[]).sort(byName)]
+/** @param from files of the folder that are shown elsewhere */
+export function entriesOf(path: string, { folders, files, more }: FolderContents, from: number): Entry[] {
+  const start = path === '' ? '' : `${path}/`
+  return [
+    ...folders.map((folder): Entry => ({ kind: 'folder', path: start + folder.name, ...folder })),
+    ...files.map((file): Entry => ({ kind: 'file', file: start + file.name, ...file })),
+    ...(more > 0 ? [{ kind: 'more' as const, path, from: from + files.length, files: more }] : []),
+  ]
 }

@@ -1,15 +1,17 @@
 /** What is held, as a tree: folders, files with their size in tokens, units that open in the editor. */
 import * as vscode from 'vscode'
 import { commands, views } from '../contributions'
-import type { HeldFile, Unit } from '../protocol/types'
-import { holding, type Entry } from './memory-tree'
+import { LongreadError } from '../errors'
+import type { Unit } from '../protocol/types'
+import { entriesOf, type Entry } from './memory-tree'
 import { uriOf, type Places } from './places'
 import type { Sessions } from './sessions'
 
 export class MemoryView implements vscode.TreeDataProvider<Entry>, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<undefined>()
   readonly onDidChangeTreeData = this.changed.event
-  private outline: { readonly held: unknown; readonly files: readonly HeldFile[] } | undefined
+  /** What was held when the tree was last asked for. */
+  private shown: unknown
   private readonly disposables: vscode.Disposable[]
 
   constructor(
@@ -22,21 +24,22 @@ export class MemoryView implements vscode.TreeDataProvider<Entry>, vscode.Dispos
       this.changed,
       sessions.onDidChange(() => {
         // A tree that nobody looks at asks for nothing.
-        if (view.visible && this.held() !== this.outline?.held) this.changed.fire(undefined)
+        if (view.visible && this.held() !== this.shown) this.changed.fire(undefined)
       }),
     ]
   }
 
   async getChildren(parent?: Entry): Promise<Entry[]> {
-    if (parent?.kind === 'file')
-      return parent.held.units.map((unit): Entry => ({ kind: 'unit', file: parent.held.file, unit }))
-    const held = this.held()
-    if (held === undefined) return []
-    if (this.outline?.held !== held) {
-      const files = (await this.sessions.current?.session.outline().catch(() => [])) ?? []
-      this.outline = { held, files }
+    const session = this.sessions.current?.session
+    if (parent === undefined) this.shown = this.held()
+    if (!session || this.shown === undefined || parent?.kind === 'unit') return []
+    if (parent?.kind === 'file') {
+      const units = await session.units(parent.file).catch(() => [])
+      return units.map((unit): Entry => ({ kind: 'unit', file: parent.file, unit }))
     }
-    return holding(this.outline.files, parent?.kind === 'folder' ? parent.path : '')
+    const [path, from] = [parent?.path ?? '', parent?.kind === 'more' ? parent.from : 0]
+    const contents = await session.folder(path, from).catch(() => undefined)
+    return contents ? entriesOf(path, contents, from) : []
   }
 
   getTreeItem(entry: Entry): vscode.TreeItem {
@@ -52,12 +55,14 @@ export class MemoryView implements vscode.TreeDataProvider<Entry>, vscode.Dispos
       }
       case 'file': {
         const item = new vscode.TreeItem(entry.name, Collapsed)
-        if (folder) item.resourceUri = uriOf(folder, entry.held.file)
+        if (folder) item.resourceUri = uriOf(folder, entry.file)
         item.iconPath = vscode.ThemeIcon.File
-        item.description = t('{0} tokens', entry.held.tokens.toLocaleString())
+        item.description = t('{0} tokens', entry.tokens.toLocaleString())
         item.contextValue = 'file'
         return item
       }
+      case 'more':
+        return new vscode.TreeItem(t('{0} more files', entry.files.toLocaleString()), Collapsed)
       case 'unit': {
         const { unit } = entry
         const item = new vscode.TreeItem(unit.symbol === '' ? unit.kind : unit.symbol, None)
@@ -77,8 +82,10 @@ export class MemoryView implements vscode.TreeDataProvider<Entry>, vscode.Dispos
   /** Leaves a file out from now on, by the file that has the last word on it. */
   async leaveOut(entry: Entry): Promise<void> {
     const folder = this.sessions.current?.folder.uri
-    if (!folder || entry.kind === 'unit') return
-    const name = entry.kind === 'file' ? entry.held.file : `${entry.path}/`
+    if (!folder || entry.kind === 'unit' || entry.kind === 'more') return
+    const name = entry.kind === 'file' ? entry.file : `${entry.path}/`
+    // It would be several rules.
+    if (/[\r\n]/.test(name)) throw new LongreadError('usage', vscode.l10n.t('No rule can name {0}.', name))
     const uri = uriOf(folder, '.longreadignore')
     const before = await vscode.workspace.fs.readFile(uri).then(
       (bytes) => new TextDecoder().decode(bytes),

@@ -67,7 +67,7 @@ export async function write(
   { signal, part = '' }: { readonly signal: AbortSignal; readonly part?: string },
   show: (sections: readonly Section[]) => Promise<void>,
 ): Promise<void> {
-  const outline = heldIn(await session.outline({ signal, read: true }), part)
+  const outline = heldIn(await session.outline({ signal }), part)
   if (outline.length === 0)
     throw new LongreadError('usage', vscode.l10n.t('Nothing in {0} is held, so there is nothing to summarise.', part))
   let shown = Promise.resolve()

@@ -224,6 +224,38 @@ describe('the engine while a workspace is read', () => {
     assert.equal(result?.units[0]?.file, 'f7.py')
   })
 
+  it('shows what is held while it reads, without waiting for it', async () => {
+    const root = workspace({ ...many(80), 'web/page.py': python('page') })
+    const looked: Promise<unknown>[] = []
+    const own = { ...request, root }
+    assert.deepEqual(await handlers.folder({ ...own, folder: '', from: 0 }, tools()), {
+      folders: [],
+      files: [],
+      more: 0,
+    })
+    let ended = false
+    const heard = new Set<string>()
+    const progress: CallTools['progress'] = ({ phase, done, detail }) => {
+      if (phase !== 'read' || done === 0 || looked.length > 0 || heard.add(detail ?? '').size < 3) return
+      const look = async () => {
+        const { files } = await handlers.folder({ ...own, folder: '', from: 0 }, tools())
+        const [first] = files
+        assert.ok(first !== undefined && files.length < 80)
+        const [unit] = await handlers.units({ ...own, file: first.name }, tools())
+        const [mention] = await handlers.complete({ ...own, text: unit?.symbol ?? '' }, tools())
+        assert.deepEqual([mention?.kind, mention?.file], ['symbol', first.name])
+        assert.equal(ended, false)
+      }
+      looked.push(look())
+    }
+    await handlers.stream(own, tools({ progress }))
+    ended = true
+    assert.equal(looked.length, 1)
+    await Promise.all(looked)
+    const { folders, files } = await handlers.folder({ ...own, folder: '', from: 0 }, tools())
+    assert.deepEqual([folders.map(({ name, files: count }) => [name, count]), files.length], [[['web', 1]], 80])
+  })
+
   it('reads a file before a question that is to be answered now where nothing is held, the one that it names', async () => {
     const root = workspace(many(30))
     const ask = { ...request, root, ...lexical, now: true, questions: ['where is function_7 in f7.py'] } as const

@@ -144,6 +144,18 @@ export const createHandlers: HandlersModule['createHandlers'] = ({ device }) => 
       await behave(request, tools)
       return []
     },
+    async folder(request, tools) {
+      await behave(request, tools)
+      return { folders: [], files: [], more: 0 }
+    },
+    async units(request, tools) {
+      await behave(request, tools)
+      return []
+    },
+    async complete(request, tools) {
+      await behave(request, tools)
+      return []
+    },
     async calibrate() {
       await delay(1)
       throw badModel('m.gguf', 'there is none')

@@ -5,11 +5,12 @@ import { exportMarkdown } from '../../extension/answer/export'
 import { followUps, type Fill } from '../../extension/answer/follow-ups'
 import { heatOf, lineHeat } from '../../extension/answer/heat'
 import { insertAt } from '../../extension/answer/insertions'
-import { complete, mentionsIn, point } from '../../extension/answer/mentions'
+import { complete, completeAll, mentionsIn, point } from '../../extension/answer/mentions'
 import { turnResult } from '../../extension/answer/turn-result'
 import type { Mention, Turn } from '../../extension/protocol/chat'
 import type { AskResult, RecalledUnit } from '../../extension/protocol/types'
 import { liesIn } from '../../extension/recall/places'
+import { rejects } from '../support/rejects'
 
 const fill: Fill = (message, ...args) => message.replace(/\{(\d)\}/g, (_, i: string) => args[Number(i)] ?? '')
 const unit = (file: string, startLine: number, endLine: number, symbol = '', score = 1): RecalledUnit => ({
@@ -102,7 +103,7 @@ describe('places', () => {
 })
 
 describe('mentions', () => {
-  const all = mentionsIn([
+  const outline = [
     {
       file: 'web/router.ts',
       tokens: 1,
@@ -110,7 +111,8 @@ describe('mentions', () => {
     },
     { file: 'web/my page.ts', tokens: 1, units: [] },
     { file: 'jobs/backoff.py', tokens: 1, units: [unit('', 1, 5, 'backoff_seconds')] },
-  ])
+  ]
+  const all = [...mentionsIn(outline)]
   const labels = (typed: string) => complete(typed, all).map(({ label }) => label)
 
   it('are files, folders and symbols', () => {
@@ -125,6 +127,21 @@ describe('mentions', () => {
     assert.deepEqual(labels('match'), ['Router.match'])
     assert.deepEqual(labels('wbrt'), ['web/router.ts'])
     assert.deepEqual(labels('zzz'), [])
+  })
+
+  it('are completed of a million things while others go on, and not when nobody waits any more', async () => {
+    const symbols = Array.from({ length: 300_000 }, (_, i) => unit('', i, i, `Class.method_${i}`))
+    const large = [{ file: 'a.ts', tokens: 1, units: symbols }, ...outline]
+    let turns = 0
+    const turn = setInterval(() => turns++, 1)
+    const found = await completeAll('rout', large, new AbortController().signal)
+    clearInterval(turn)
+    assert.deepEqual(
+      found.map(({ label }) => label),
+      ['Router', 'Router.match', 'web/router.ts'],
+    )
+    assert.ok(turns > 1, `${turns} turns`)
+    await rejects(completeAll('rout', large, AbortSignal.abort()), 'cancelled')
   })
 
   it('become names and places in the question', () => {

@@ -6,7 +6,7 @@ import type { CallOptions } from '../../extension/engine/client'
 import type { AskWhat, SessionState } from '../../extension/engine/workspace-session'
 import { cancelled, LongreadError } from '../../extension/errors'
 import type { Conversation, Mention, ToChat, Turn } from '../../extension/protocol/chat'
-import type { AskResult, HeldFile } from '../../extension/protocol/types'
+import type { AskResult } from '../../extension/protocol/types'
 import { ChatController, type ChatHost } from '../../extension/views/chat/controller'
 import { History } from '../../extension/views/chat/history'
 import { coverageOf } from '../../extension/views/chat/session-view'
@@ -45,8 +45,7 @@ describe('a chat', () => {
   let posted: ToChat[]
   let did: string[]
   let state: SessionState
-  let outline: HeldFile[]
-  let outlines: number
+  let typed: string[]
   let folder: string
   let chat: ChatController
   const last = () => asked.at(-1)!
@@ -63,9 +62,9 @@ describe('a chat', () => {
         asked.push(call)
         return call.done
       },
-      outline: () => {
-        outlines++
-        return Promise.resolve(outline)
+      complete: (text: string) => {
+        typed.push(text)
+        return Promise.resolve([{ kind: 'file', file: 'web/router.ts', label: 'web/router.ts' } as const])
       },
     }
     const note = (what: string) => () => {
@@ -100,8 +99,7 @@ describe('a chat', () => {
     posted = []
     did = []
     state = { kind: 'ready', held }
-    outline = [{ file: 'web/router.ts', tokens: 1, units: [] }]
-    outlines = 0
+    typed = []
     folder = temporaryFolder()
     chat = make()
   })
@@ -226,21 +224,21 @@ describe('a chat', () => {
     assert.equal(turns()[0]?.result?.partial, true)
   })
 
-  it('completes mentions from what is held, which it asks for once', async () => {
-    await Promise.all([
-      chat.receive({ type: 'complete', id: 1, text: 'rou' }),
-      chat.receive({ type: 'complete', id: 2, text: 'rout' }),
-    ])
-    assert.equal(outlines, 1)
-    const [, second] = posted
-    assert.ok(second?.type === 'mentions' && second.id === 2)
-    assert.deepEqual(
-      second.items.map(({ label }) => label),
-      ['web/router.ts'],
+  it('completes mentions from what is held, and of what is typed meanwhile the last alone', async () => {
+    await Promise.all(
+      ['r', 'ro', 'rou', 'rout'].map((text, id) => chat.receive({ type: 'complete', id: id + 1, text })),
     )
-    state = { kind: 'ready', held: { ...held, files: 3 } }
-    await chat.receive({ type: 'complete', id: 3, text: 'rou' })
-    assert.equal(outlines, 2)
+    assert.deepEqual(typed, ['r', 'rout'])
+    const items = posted.flatMap((message) => (message.type === 'mentions' ? [message] : []))
+    assert.deepEqual(
+      items.map(({ id, items: [first] }) => [id, first?.label]),
+      [
+        [1, 'web/router.ts'],
+        [4, 'web/router.ts'],
+      ],
+    )
+    await chat.receive({ type: 'complete', id: 9, text: 'x' })
+    assert.deepEqual(typed, ['r', 'rout', 'x'])
   })
 
   it('goes on after a restart where it was, and an answer that was being given has stopped', async () => {

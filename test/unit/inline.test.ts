@@ -1,7 +1,7 @@
 /** Questions asked in the code: what they are about and how they are put. */
 import assert from 'node:assert/strict'
 import { nameOf, ownQuestion, presetQuestion, type Subject } from '../../extension/answer/inline'
-import type { HeldFile, Unit } from '../../extension/protocol/types'
+import type { Unit } from '../../extension/protocol/types'
 
 const unit = (startLine: number, endLine: number, symbol: string): Unit => ({
   startLine,
@@ -9,13 +9,7 @@ const unit = (startLine: number, endLine: number, symbol: string): Unit => ({
   symbol,
   kind: 'method',
 })
-const outline: HeldFile[] = [
-  {
-    file: 'a.ts',
-    tokens: 1,
-    units: [unit(1, 9, ''), unit(10, 30, 'Router'), unit(12, 14, 'Router.match, Router.add')],
-  },
-]
+const units = [unit(1, 9, ''), unit(10, 30, 'Router'), unit(12, 14, 'Router.match, Router.add')]
 const at = (startLine: number, selected?: string): Subject => ({
   file: 'a.ts', startLine, endLine: startLine, ...(selected === undefined ? {} : { selected }),
 }) // prettier-ignore
@@ -24,11 +18,11 @@ const fill = (message: string, ...args: string[]) =>
 
 describe('a question in the code', () => {
   it('is about the name that is selected, else about the smallest definition around it', () => {
-    assert.equal(nameOf(at(12, 'handler'), outline), 'handler')
-    assert.equal(nameOf(at(13, 'if (a) { b() }'), outline), 'match')
-    assert.equal(nameOf(at(20), outline), 'Router')
-    assert.equal(nameOf(at(3), outline), '')
-    assert.equal(nameOf({ ...at(13), file: 'other.ts' }, outline), '')
+    assert.equal(nameOf(at(12, 'handler'), units), 'handler')
+    assert.equal(nameOf(at(13, 'if (a) { b() }'), units), 'match')
+    assert.equal(nameOf(at(20), units), 'Router')
+    assert.equal(nameOf(at(3), units), '')
+    assert.equal(nameOf(at(13), []), '')
   })
 
   it('explains from its lines, and looks everywhere for uses and effects', () => {

@@ -2,25 +2,51 @@
 import assert from 'node:assert/strict'
 import { traceText } from '../../extension/answer/trace'
 import type { Turn } from '../../extension/protocol/chat'
-import { holding } from '../../extension/views/memory-tree'
+import { contentsOf, filesAtOnce } from '../../extension/recall/contents'
+import { entriesOf, type Entry } from '../../extension/views/memory-tree'
 
 describe('the memory view', () => {
-  const held = ['web/router.ts', 'README.md', 'web/page/index.ts', 'web/app.ts', 'web2/x.ts'].map((file, i) => ({
-    file, tokens: 10 * (i + 1), units: [],
-  })) // prettier-ignore
+  const held = ['README.md', 'web-2/x.ts', 'web/app.ts', 'web/page/index.ts', 'web/router.ts'].map((file, i) => ({
+    file,
+    tokens: 10 * (i + 1),
+  }))
   const names = (folder: string) =>
-    holding(held, folder).map((entry) =>
+    entriesOf(folder, contentsOf(held, folder), 0).map((entry) =>
       entry.kind === 'folder'
         ? `${entry.path}/ ${entry.files} ${entry.tokens}`
         : entry.kind === 'file'
-          ? entry.name
+          ? `${entry.file} ${entry.tokens}`
           : '',
     )
 
   it('shows folders with what is in them, then files', () => {
-    assert.deepEqual(names(''), ['web/ 3 80', 'web2/ 1 50', 'README.md'])
-    assert.deepEqual(names('web'), ['web/page/ 1 30', 'app.ts', 'router.ts'])
+    assert.deepEqual(names(''), ['web/ 3 120', 'web-2/ 1 20', 'README.md 10'])
+    assert.deepEqual(names('web'), ['web/page/ 1 40', 'web/app.ts 30', 'web/router.ts 50'])
     assert.deepEqual(names('nothing'), [])
+  })
+
+  it('shows each of very many files of a folder once, some at a time', () => {
+    const many = Array.from({ length: 2 * filesAtOnce + 5 }, (_, i) => ({
+      file: `flat/f${String(i).padStart(6, '0')}.py`,
+      tokens: 1,
+    }))
+    many.unshift({ file: 'flat/deep/x.py', tokens: 1 })
+    const shown: string[] = []
+    let more: { readonly from: number; readonly files: number } | undefined = { from: 0, files: 0 }
+    const left: number[] = []
+    while (more) {
+      const entries: Entry[] = entriesOf('flat', contentsOf(many, 'flat', more.from), more.from)
+      assert.ok(entries.length <= filesAtOnce + 2)
+      shown.push(...entries.flatMap((entry) => (entry.kind === 'file' ? [entry.file] : [])))
+      assert.equal(
+        entries.some(({ kind }) => kind === 'folder'),
+        more.from === 0,
+      )
+      more = entries.find((entry) => entry.kind === 'more')
+      if (more) left.push(more.files)
+    }
+    assert.deepEqual(shown, many.slice(1).map(({ file }) => file)) // prettier-ignore
+    assert.deepEqual(left, [filesAtOnce + 5, 5])
   })
 })
 

@@ -245,6 +245,32 @@ describe('a workspace session', () => {
     assert.deepEqual(await Promise.all(asked), ['the answer', 'the answer', 'the answer'])
   })
 
+  it('tells what is held without waiting for reading or stopping it, once anything is', async () => {
+    assert.deepEqual(await session.folder(''), { folders: [], files: [], more: 0 })
+    session.read()
+    await soon()
+    assert.deepEqual(await session.complete('x'), [])
+    last().options.onProgress?.(progress(40))
+    const found = [session.folder('web', 5), session.units('web/a.ts'), session.complete('rou')]
+    await soon()
+    assert.deepEqual(names(), ['stream', 'folder', 'units', 'complete'])
+    assert.equal(calls[0]?.options.signal?.aborted, false)
+    assert.deepEqual(
+      calls.slice(1).map(({ request: { root, ...rest } }) => {
+        const { folder, from, file, text } = rest as Record<string, unknown>
+        return [root, folder, from, file, text].filter((value) => value !== undefined)
+      }),
+      [
+        ['root', 'web', 5],
+        ['root', 'web/a.ts'],
+        ['root', 'rou'],
+      ],
+    )
+    for (const call of calls.slice(1)) call.settle(call.name)
+    assert.deepEqual(await Promise.all(found), ['folder', 'units', 'complete'])
+    assert.deepEqual(names(), ['stream', 'folder', 'units', 'complete'])
+  })
+
   it('says that there is no model, and reads when there is one', async () => {
     request = () => Promise.reject(noModel('small'))
     session.read()

@@ -6,7 +6,7 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { promptly } from '../../answer/asking'
 import { earlierTurns } from '../../answer/conversation'
 import { exportMarkdown } from '../../answer/export'
-import { complete, mentionsIn, point } from '../../answer/mentions'
+import { complete, point } from '../../answer/mentions'
 import { turnResult } from '../../answer/turn-result'
 import type { WorkspaceSession } from '../../engine/workspace-session'
 import { asLongreadError } from '../../errors'
@@ -28,7 +28,7 @@ import { doing, sessionView } from './session-view'
 export interface ChatFolder {
   readonly uri: string
   readonly name: string
-  readonly session: Pick<WorkspaceSession, 'state' | 'ask' | 'outline'>
+  readonly session: Pick<WorkspaceSession, 'state' | 'ask' | 'complete'>
 }
 
 export interface ChatHost {
@@ -59,7 +59,9 @@ const againTemperature = 0.7
 export class ChatController {
   private conversation: Conversation = newConversation()
   private running: { readonly turn: string; readonly abort: AbortController; ended: Promise<void> } | undefined
-  private mentionable: { readonly held: unknown; readonly all: Promise<readonly Mention[]> } | undefined
+  /** What was typed last and is not completed yet; while something is being completed, what comes next. */
+  private typed: { readonly id: number; readonly text: string } | undefined
+  private completing: Promise<void> | undefined
   private visible = false
 
   constructor(
@@ -268,16 +270,22 @@ export class ChatController {
     this.show()
   }
 
-  private async complete(id: number, text: string): Promise<void> {
-    const session = this.host.folder(this.conversation.folder)?.session
-    const selection = this.host.selection()
-    const state = session?.state
-    const held = state && 'held' in state ? (state.held ?? state) : state
-    if (session && (this.mentionable?.held !== held || this.mentionable === undefined)) {
-      this.mentionable = { held, all: session.outline().then(mentionsIn, () => []) }
+  /** One at a time: of what was typed meanwhile the last alone counts. */
+  private complete(id: number, text: string): Promise<void> {
+    this.typed = { id, text }
+    this.completing ??= this.completeTyped().finally(() => (this.completing = undefined))
+    return this.completing
+  }
+
+  private async completeTyped(): Promise<void> {
+    for (let typed = this.typed; typed; typed = this.typed) {
+      this.typed = undefined
+      const { id, text } = typed
+      const selection = this.host.selection()
+      const session = this.host.folder(this.conversation.folder)?.session
+      const held = (await session?.complete(text).catch(() => [])) ?? []
+      this.host.post({ type: 'mentions', id, items: complete(text, selection ? [selection, ...held] : held) })
     }
-    const all = [...(selection ? [selection] : []), ...((await this.mentionable?.all) ?? [])]
-    this.host.post({ type: 'mentions', id, items: complete(text, all) })
   }
 
   private turn(id: string): Turn | undefined {

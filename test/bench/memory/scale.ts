@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { dirname, join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { packageRoot } from '../../../extension/engine/addon'
+import { contentsOf } from '../../../extension/recall/contents'
 import { discover } from '../../../extension/workspace/discovery'
 import { watchFolder } from '../../../extension/workspace/watch'
 import { TestMemory } from '../../support/memory'
@@ -18,6 +19,8 @@ export interface ScaleResult {
   /** The longest that the process did nothing else while files were found; and while they were looked at. */
   readonly discoverStallMs: number
   readonly watchMs: number
+  /** The memory view's list of the root's folders, as if all were held. */
+  readonly viewMs: number
   readonly lookMs: number
   readonly lookStallMs: number
   /** A save of one file while all others wait to be read. */
@@ -66,6 +69,14 @@ export async function scale(count: number): Promise<ScaleResult> {
       watchFolder(root, { leftOut: [], onChange: () => undefined, onLost: () => undefined }),
     )
     await watching.value.close()
+    const view = await timed(() =>
+      Promise.resolve(
+        contentsOf(
+          found.value.files.map(({ file, size }) => ({ file, tokens: size })),
+          '',
+        ),
+      ),
+    )
     const opened = await TestMemory.open(root, join(temporaryFolder(), 'memory'))
     const looked = await timed(() => opened.memory.look(opened.options()))
     const [saved] = found.value.files
@@ -78,6 +89,7 @@ export async function scale(count: number): Promise<ScaleResult> {
       discoverMs: found.ms,
       discoverStallMs: found.stallMs,
       watchMs: watching.ms,
+      viewMs: view.ms,
       lookMs: looked.ms,
       lookStallMs: looked.stallMs,
       saveMs: save.ms,
