@@ -53,7 +53,7 @@ function build(
   const chat = new Chat({ context, sessions: made, places, proposals, log })
   context.subscriptions.push(made, places, proposals, chat, showStatus(made), watchPace(made, log))
   context.subscriptions.push(
-    registerParticipant(made, context),
+    registerParticipant(made),
     registerRecallTool(made),
     registerModelProvider(made),
     registerMcpServers(context),
@@ -79,9 +79,9 @@ function build(
     [commands.stopInline]: (thread: vscode.CommentThread) => inline.stop(thread),
     [commands.openInlineInChat]: (thread: vscode.CommentThread) => inline.openInPanel(thread),
     [commands.dismissInline]: (thread: vscode.CommentThread) => inline.dismiss(thread),
-    [commands.summarize]: async () => (await import('./views/summary.js')).summarize(context, made),
+    [commands.summarize]: async () => (await import('./views/summary.js')).summarize(made),
     [commands.summarizeFolder]: async (folder?: vscode.Uri) =>
-      (await import('./views/summary.js')).summarize(context, made, folder),
+      (await import('./views/summary.js')).summarize(made, folder),
     [commands.read]: () => made.readNow(),
     [commands.pause]: () => made.current?.session.pause(),
     [commands.showLeftOut]: async () => (await import('./views/left-out.js')).showLeftOut(made),

@@ -3,6 +3,7 @@ import * as path from 'node:path'
 import type { Command } from 'commander'
 import { runSummary } from '../answer/summary/keeper'
 import { summaryText } from '../answer/summary/summarize'
+import { summariesIn } from '../store/folder'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 import { withSession } from './session'
 import { printable } from './terminal'
@@ -25,9 +26,10 @@ async function summarize(dir: string, flags: CommonFlags): Promise<void> {
     const outline = await client.call('outline', request, options)
     let told = 0
     const sections = await runSummary({
+      root: request.root,
       outline,
       model: path.basename(request.model),
-      folder: request.memory === null ? undefined : path.join(request.memory, 'summaries'),
+      folder: request.memory === null ? undefined : summariesIn(request.memory),
       make: (section) => client.call('section', { ...request, section, now: true }, options),
       onSections: (all) => {
         view.clear()

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import type { NativeAddon } from '../engine/addon'
 import { LongreadError } from '../errors'
 import type { MemoryFolder } from './folder'
-import { allManifests, isOpen, manifestKeys, readManifest } from './manifest'
+import { allManifests, isOpen, manifestKeys, namesIn, readManifest } from './manifest'
 import { removeWorkspace, segmentFiles } from './prune'
 import { mapSegment } from './segments'
 
@@ -32,9 +32,10 @@ export async function inventory(addon: NativeAddon, folder: MemoryFolder): Promi
   const sizes = new Map(files.flatMap(({ name, bytes }) => (name === undefined ? [] : [[name, bytes] as const])))
   const named = new Set<string>()
   const workspaces: KeptWorkspace[] = []
-  for (const { key, root, naming, asOf, files: held } of await allManifests(folder)) {
+  for (const manifest of await allManifests(folder)) {
+    const { key, root, naming, asOf, files: held } = manifest
     const entries = Object.values(held)
-    for (const { name } of entries) named.add(name)
+    for (const name of namesIn(manifest)) named.add(name)
     workspaces.push({
       root,
       model: naming.model,
@@ -107,12 +108,8 @@ export async function clear(addon: NativeAddon, folder: MemoryFolder, root?: str
       'usage',
       `${all.find(({ key }) => key === open)?.root ?? 'A workspace'} is open in another process. Close it first.`,
     )
-  const others = new Set(
-    all.filter(({ key }) => !chosen.includes(key)).flatMap(({ files }) => Object.values(files).map(({ name }) => name)),
-  )
-  const mine = new Set(
-    all.filter(({ key }) => chosen.includes(key)).flatMap(({ files }) => Object.values(files).map(({ name }) => name)),
-  )
+  const others = new Set(all.filter(({ key }) => !chosen.includes(key)).flatMap(namesIn))
+  const mine = new Set(all.filter(({ key }) => chosen.includes(key)).flatMap(namesIn))
   for (const key of chosen) await removeWorkspace(folder, key)
   let removed = 0
   for (const { path, name } of await segmentFiles(folder)) {
@@ -121,6 +118,7 @@ export async function clear(addon: NativeAddon, folder: MemoryFolder, root?: str
     await rm(path, { force: true, recursive: true })
     removed++
   }
+  if (chosen.length > 0 || root === undefined) await folder.forgetSummaries()
   if (root === undefined) await rm(folder.banks, { force: true, recursive: true })
   return { removed }
 }

@@ -3,12 +3,24 @@
  * holds the lock that protects them, keeps the memory within its size. What fails here is told once and never stops reading: a
  * memory that cannot be written goes on in the process.
  */
-import { rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as after } from 'node:timers'
 import type { NativeAddon, NativeEpisode, NativeLock } from '../engine/addon'
 import { asLongreadError, diskFailure, type LongreadError } from '../errors'
 import { MemoryFolder } from './folder'
-import { allManifests, holdWorkspace, readManifest, workspaceKey, writeManifest, type ManifestFile } from './manifest'
+import {
+  aloneWith,
+  allManifests,
+  holdWorkspace,
+  namesOf,
+  readManifest,
+  workspaceKey,
+  writeManifest,
+  type Hold,
+  type Manifest,
+  type ManifestFile,
+} from './manifest'
 import type { Naming } from './naming'
 import { prune } from './prune'
 import { Segments, type SegmentMetadata, type StoredEpisode } from './segments'
@@ -29,14 +41,22 @@ export const defaultLimit = 20e9
 
 /** After a failure, so long passes before writing is tried again. */
 const retryMs = 30_000
-/** Names in a manifest come late by at most this long; what is used meanwhile is protected by when it was used (prune.ts). */
+/**
+ * Names in a manifest come late by at most this long; what is used meanwhile is protected by when it was used (prune.ts). As another
+ * process may be late, too, and write next, a manifest is true only of twice as long ago.
+ */
 const manifestMs = 5000
+/** Names of other processes that are kept of one file: more versions than anybody holds at once. */
+const mostOfOthers = 8
 /** The memory's size is looked at again after so many bytes were saved. */
 const pruneEvery = 0.02
 
 export class Keeper {
   private readonly segments: Segments
   private readonly files: Map<string, ManifestFile>
+  private also: NonNullable<Manifest['also']> = {}
+  /** Of the manifest as this process last read or wrote it. */
+  private stamp: string | undefined
   private failedAt = -Infinity
   private told = false
   private dirty = false
@@ -51,24 +71,38 @@ export class Keeper {
     private readonly key: string,
     private readonly options: KeeperOptions,
     private readonly lock: NativeLock | undefined,
-    before: Readonly<Record<string, ManifestFile>>,
+    before: Manifest | undefined,
+    alone: boolean,
   ) {
     this.segments = new Segments(addon, folder)
+    const { files = {}, also = {}, stamp } = before ?? {}
     // What the workspace held when it was last open it needs until it is looked at again.
-    this.files = new Map(Object.entries(before))
+    this.files = new Map(Object.entries(files))
+    for (const [file, [name]] of Object.entries(also))
+      if (name !== undefined && !this.files.has(file)) this.files.set(file, { name, tokens: 0, units: 0 })
+    if (!alone) this.also = also
+    this.stamp = stamp
   }
 
   /** Throws usage when the folder may not be used; a folder that cannot be written is only told. */
   static async open(addon: NativeAddon, options: KeeperOptions): Promise<Keeper> {
     const folder = await MemoryFolder.open(options.memory, options.workspace)
     const key = workspaceKey(options.workspace, options.naming)
-    const lock = folder.problem === undefined ? await holdWorkspace(addon, folder, key) : undefined
-    const manifest = await readManifest(folder, key)
+    let { problem } = folder
+    let hold: Hold | undefined
+    try {
+      hold = problem === undefined ? await holdWorkspace(addon, folder, key) : undefined
+    } catch (thrown) {
+      problem = asLongreadError(thrown)
+    }
+    const manifest = folder.usable ? await readManifest(folder, key) : undefined
     if (manifest === 'damaged')
-      options.log(`The list of what was read of ${options.workspace} was damaged; it is made anew.`)
-    const before = manifest === undefined || manifest === 'damaged' ? {} : manifest.files
-    const keeper = new Keeper(addon, folder, key, options, lock, before)
-    if (folder.problem !== undefined) keeper.fail(folder.problem)
+      options.log(
+        `The list of what was read of ${options.workspace} was damaged or of another version; it is made anew.`,
+      )
+    const before = manifest === 'damaged' ? undefined : manifest
+    const keeper = new Keeper(addon, folder, key, options, hold?.lock, before, hold?.alone === true)
+    if (problem !== undefined) keeper.fail(problem)
     return keeper
   }
 
@@ -79,6 +113,7 @@ export class Keeper {
 
   /** What is kept for this content; a damaged segment is told, removed and counts as none. */
   async load(file: string, name: string): Promise<StoredEpisode | undefined> {
+    if (!this.folder.usable) return undefined
     this.needs(file, { name, tokens: 0, units: 0 })
     try {
       const stored = await this.segments.load(file, name)
@@ -123,13 +158,17 @@ export class Keeper {
   async forget(files: readonly string[]): Promise<void> {
     if (files.length === 0) return
     const others = (await allManifests(this.folder)).filter(({ key }) => key !== this.key)
+    let forgotten = 0
     for (const file of files) {
       this.drop(file)
-      const kept = new Set(others.flatMap((other) => other.files[file]?.name ?? []))
-      await this.segments.forget(file, kept).catch((cause: unknown) => {
+      const kept = new Set(others.flatMap((other) => namesOf(other, file)))
+      try {
+        forgotten += await this.segments.forget(file, kept)
+      } catch (cause) {
         this.fail(diskFailure(this.folder.segments, cause))
-      })
+      }
     }
+    if (forgotten > 0) await this.folder.forgetSummaries()
   }
 
   /** Writes the manifest where it has changed, and keeps the memory within its size. */
@@ -160,17 +199,34 @@ export class Keeper {
     if (!this.dirty || this.folder.problem !== undefined) return
     this.dirty = false
     const { workspace: root, naming } = this.options
+    const stamp = randomUUID()
     try {
-      await writeManifest(this.folder, this.key, {
-        root,
-        naming,
-        asOf: Date.now(),
-        files: Object.fromEntries(this.files),
+      // Somebody may have removed it all.
+      await mkdir(this.folder.workspaces, { recursive: true, mode: 0o700 })
+      await aloneWith(this.addon, this.folder, this.key, async () => {
+        await this.takeOver()
+        const [files, also] = [Object.fromEntries(this.files), this.also]
+        const asOf = Date.now() - 2 * manifestMs
+        await writeManifest(this.folder, this.key, { root, naming, asOf, files, also, stamp })
       })
+      this.stamp = stamp
     } catch (thrown) {
       this.dirty = true
       this.fail(asLongreadError(thrown))
     }
+  }
+
+  /** What another process that has this workspace open wrote in the manifest since we did. */
+  private async takeOver(): Promise<void> {
+    const now = await readManifest(this.folder, this.key)
+    if (now === undefined || now === 'damaged' || now.stamp === this.stamp) return
+    const also: Record<string, string[]> = {}
+    for (const file of new Set([...Object.keys(now.files), ...Object.keys(now.also ?? {})])) {
+      const own = this.files.get(file)?.name
+      const names = new Set(namesOf(now, file).filter((name) => name !== own))
+      if (names.size > 0) also[file] = [...names].slice(0, mostOfOthers)
+    }
+    this.also = also
   }
 
   private async pruneIfGrown(): Promise<void> {

@@ -3,6 +3,8 @@
  * so that pruning keeps what workspaces need, that what a workspace may no longer hold is removed also after a restart, and for
  * people to see. The first line holds the format and the SHA-256 of the rest; a manifest of another format or a damaged one counts
  * as none.
+ *
+ * Several processes may have one workspace open. Who writes the manifest keeps what the others have written in it (`also`).
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -31,7 +33,23 @@ export interface Manifest {
   /** When this was true (ms). Segments that were used later may belong to the workspace as well. */
   readonly asOf: number
   readonly files: Readonly<Record<string, ManifestFile>>
+  /** Names of segments of other processes that have the workspace open, by file, the newest first. */
+  readonly also?: Readonly<Record<string, readonly string[]>>
+  /** Differs each time it is written. */
+  readonly stamp?: string
 }
+
+/** Every segment that a workspace holds. */
+export const namesIn = ({ files, also = {} }: Manifest): string[] => [
+  ...Object.values(files).map(({ name }) => name),
+  ...Object.values(also).flat(),
+]
+
+/** Those that it holds of one file. */
+export const namesOf = ({ files, also = {} }: Manifest, file: string): string[] => [
+  ...(files[file] ? [files[file].name] : []),
+  ...(also[file] ?? []),
+]
 
 export interface StoredManifest extends Manifest {
   readonly key: string
@@ -44,7 +62,9 @@ export const manifestFile = (folder: MemoryFolder, key: string): string =>
 
 export const lockFile = (folder: MemoryFolder, key: string): string => path.join(folder.workspaces, `${key}.lock`)
 
-/** The manifest, `undefined` when there is none, `damaged` when it cannot be used. */
+export const writingFile = (folder: MemoryFolder, key: string): string => path.join(folder.workspaces, `${key}.writing`)
+
+/** The manifest, `undefined` when there is none, `damaged` when it is that or of another version. */
 export async function readManifest(folder: MemoryFolder, key: string): Promise<Manifest | 'damaged' | undefined> {
   let text: string
   try {
@@ -104,16 +124,39 @@ export async function allManifests(folder: MemoryFolder): Promise<StoredManifest
   return manifests
 }
 
-/** Says that this process has the workspace open, until it is released or the process ends. */
-export async function holdWorkspace(addon: NativeAddon, folder: MemoryFolder, key: string): Promise<NativeLock> {
+export interface Hold {
+  readonly lock: NativeLock
+  /** No other process had the workspace open. */
+  readonly alone: boolean
+}
+
+/** Says that this process has the workspace open, until it is released or the process ends. Throws disk. */
+export async function holdWorkspace(addon: NativeAddon, folder: MemoryFolder, key: string): Promise<Hold> {
   const file = lockFile(folder, key)
   const lock = new addon.Lock(file)
-  // It is taken exclusively only for moments, by who looks whether anybody is here.
-  while (!lock.take(false)) await delay(5)
+  const alone = lock.take(true)
   // Until there is a manifest, this says since when anything may be in use.
   const now = new Date()
-  await utimes(file, now, now).catch(() => undefined)
-  return lock
+  if (alone) await utimes(file, now, now).catch(() => undefined)
+  // It is taken exclusively only for moments, by who looks whether anybody is here.
+  while (!lock.take(false)) await delay(5)
+  return { lock, alone }
+}
+
+/** Work on a manifest that no other process does at the same time. Throws disk. */
+export async function aloneWith<T>(
+  addon: NativeAddon,
+  folder: MemoryFolder,
+  key: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = new addon.Lock(writingFile(folder, key))
+  try {
+    while (!lock.take(true)) await delay(5)
+    return await work()
+  } finally {
+    lock.release()
+  }
 }
 
 /** Whether any process has the workspace open, this one included. */

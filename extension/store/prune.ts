@@ -9,7 +9,16 @@ import { lstat, readdir, rename, rm } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { NativeAddon } from '../engine/addon'
 import type { MemoryFolder } from './folder'
-import { isOpen, lockFile, manifestFile, manifestKeys, readManifest, type Manifest } from './manifest'
+import {
+  isOpen,
+  lockFile,
+  manifestFile,
+  manifestKeys,
+  namesIn,
+  readManifest,
+  writingFile,
+  type Manifest,
+} from './manifest'
 
 export interface SegmentFile {
   readonly path: string
@@ -89,7 +98,7 @@ async function needsOf(addon: NativeAddon, folder: MemoryFolder): Promise<Needs>
     const open = isOpen(addon, folder, key)
     const manifest = await readManifest(folder, key)
     const readable = manifest !== undefined && manifest !== 'damaged'
-    for (const { name } of Object.values(readable ? manifest.files : {})) {
+    for (const name of readable ? namesIn(manifest) : []) {
       needs.byAny.add(name)
       if (open) needs.byOpen.add(name)
     }
@@ -127,9 +136,10 @@ const exists = (file: string): Promise<boolean> =>
     () => false,
   )
 
-/** Its manifest and lock; segments stay until they are pruned. */
+/** Its manifest and locks; segments stay until they are pruned. */
 export async function removeWorkspace(folder: MemoryFolder, key: string): Promise<void> {
-  for (const file of [manifestFile(folder, key), lockFile(folder, key)]) await rm(file, { force: true })
+  for (const file of [manifestFile, lockFile, writingFile].map((one) => one(folder, key)))
+    await rm(file, { force: true })
 }
 
 /** False when somebody has used it since it was listed. */

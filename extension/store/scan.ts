@@ -7,7 +7,7 @@ import type { NativeAddon } from '../engine/addon'
 import { discover, readSource } from '../workspace/discovery'
 import { secretByName, secretInText } from '../workspace/secrets'
 import type { MemoryFolder } from './folder'
-import { allManifests, isOpen, writeManifest, type StoredManifest } from './manifest'
+import { allManifests, isOpen, namesOf, writeManifest, type StoredManifest } from './manifest'
 import { segmentName } from './naming'
 import { segmentFiles } from './prune'
 import { mapSegment, Segments } from './segments'
@@ -57,6 +57,7 @@ export async function scan(addon: NativeAddon, folder: MemoryFolder, options: Sc
     found.push({ workspace: '', file, reason: `secret: ${secret}` })
     if (options.remove) await new Segments(addon, folder).forget(file, new Set())
   }
+  if (options.remove && found.length > 0) await folder.forgetSummaries()
   return { found, looked: seen.size, byName }
 }
 
@@ -99,11 +100,12 @@ async function remove(
 ): Promise<void> {
   const segments = new Segments(addon, folder)
   for (const file of files) {
-    const kept = all.flatMap((other) => (other.key === key ? [] : (other.files[file]?.name ?? [])))
+    const kept = all.flatMap((other) => (other.key === key ? [] : namesOf(other, file)))
     await segments.forget(file, new Set(kept))
   }
   // Who has it open writes its manifest itself, and drops the files when it looks again.
   if (isOpen(addon, folder, key)) return
-  const left = Object.entries(manifest.files).filter(([file]) => !files.has(file))
-  await writeManifest(folder, key, { ...manifest, files: Object.fromEntries(left) })
+  const without = <T>(all: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(all).filter(([file]) => !files.has(file)))
+  await writeManifest(folder, key, { ...manifest, files: without(manifest.files), also: without(manifest.also ?? {}) })
 }

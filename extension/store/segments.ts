@@ -83,6 +83,8 @@ export class Segments {
     const segment = this.folder.segment(metadata.file, metadata.name)
     await mkdir(path.dirname(segment), { recursive: true, mode: 0o700 })
     const aside = this.folder.aside()
+    // Somebody may have removed it all.
+    await mkdir(path.dirname(aside), { recursive: true, mode: 0o700 })
     await cancellable(this.addon, undefined, () => episode.save(segment, aside, JSON.stringify(metadata)))
   }
 

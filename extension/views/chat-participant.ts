@@ -26,9 +26,9 @@ interface ResultMetadata {
   readonly names: readonly string[]
 }
 
-export function registerParticipant(sessions: Sessions, context: vscode.ExtensionContext): vscode.Disposable {
+export function registerParticipant(sessions: Sessions): vscode.Disposable {
   const participant = vscode.chat.createChatParticipant(agents.participant, (request, { history }, stream, token) =>
-    respond(sessions, context, { ...request, history }, stream, token),
+    respond(sessions, { ...request, history }, stream, token),
   )
   participant.iconPath = new vscode.ThemeIcon('book')
   participant.followupProvider = {
@@ -40,7 +40,6 @@ export function registerParticipant(sessions: Sessions, context: vscode.Extensio
 
 async function respond(
   sessions: Sessions,
-  context: vscode.ExtensionContext,
   request: Pick<vscode.ChatRequest, 'command' | 'prompt' | 'references'> & Pick<vscode.ChatContext, 'history'>,
   stream: vscode.ChatResponseStream,
   token: vscode.CancellationToken,
@@ -70,7 +69,7 @@ async function respond(
   }
   const scope = { before: earlierIn(request.history), ...(within.length > 0 ? { within } : {}) }
   try {
-    if (request.command === 'summarize') return await summarize(current, context, stream, abort.signal)
+    if (request.command === 'summarize') return await summarize(current, stream, abort.signal)
     if (request.command === 'find') return await find(current, question, scope, stream, options)
     const asked = request.command === 'explain' ? t('Explain: {0}', question) : question
     return await answer(current, asked, scope, stream, options)
@@ -123,13 +122,12 @@ async function find(
 
 async function summarize(
   current: FolderSession,
-  context: vscode.ExtensionContext,
   stream: vscode.ChatResponseStream,
   signal: AbortSignal,
 ): Promise<vscode.ChatResult> {
   const { write } = await import('./summary.js')
   let shown = 0
-  await write(current, context, { signal }, (sections) => {
+  await write(current, { signal }, (sections) => {
     for (const { title, markdown } of sections.slice(shown)) stream.markdown(`\n\n### ${title}\n\n${markdown}\n`)
     shown = sections.length
     return Promise.resolve()

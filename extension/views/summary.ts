@@ -10,6 +10,7 @@ import { relinked } from '../answer/summary/links'
 import { heldIn, sectionIds, summaryText } from '../answer/summary/summarize'
 import { streamRequest } from '../config'
 import { LongreadError } from '../errors'
+import { summariesIn } from '../store/folder'
 import type { Section } from '../protocol/types'
 import { noFolderText } from './no-folder'
 import { inNotification } from './notification'
@@ -17,11 +18,7 @@ import { uriOf } from './places'
 import type { FolderSession, Sessions } from './sessions'
 
 /** Of the current folder, or of the folder that was chosen in the explorer. */
-export async function summarize(
-  context: vscode.ExtensionContext,
-  sessions: Sessions,
-  chosen?: vscode.Uri,
-): Promise<void> {
+export async function summarize(sessions: Sessions, chosen?: vscode.Uri): Promise<void> {
   const { t } = vscode.l10n
   const workspace = chosen && vscode.workspace.getWorkspaceFolder(chosen)
   const current = workspace ? sessions.of(workspace) : sessions.current
@@ -37,7 +34,7 @@ export async function summarize(
   const document = await vscode.workspace.openTextDocument(await free(uri))
   await vscode.window.showTextDocument(document, { preview: false })
   await inNotification(t('Summarising {0}', name), (progress, signal) =>
-    write(current, context, { signal, part }, async (sections) => {
+    write(current, { signal, part }, async (sections) => {
       progress.report({ increment: 100 / sectionIds.length, message: sections.at(-1)?.title ?? '' })
       await replace(document, summaryText(name, sections))
     }),
@@ -63,7 +60,6 @@ async function offerToSave(document: vscode.TextDocument, root: vscode.Uri, mess
 /** Makes what is missing of a folder's summary, and shows all of it whenever a section has come. */
 export async function write(
   { folder, session }: FolderSession,
-  { storageUri }: Pick<vscode.ExtensionContext, 'storageUri'>,
   { signal, part = '' }: { readonly signal: AbortSignal; readonly part?: string },
   show: (sections: readonly Section[]) => Promise<void>,
 ): Promise<void> {
@@ -71,11 +67,13 @@ export async function write(
   if (outline.length === 0)
     throw new LongreadError('usage', vscode.l10n.t('Nothing in {0} is held, so there is nothing to summarise.', part))
   let shown = Promise.resolve()
+  const { model, memory } = await streamRequest(folder.uri)
   await runSummary({
+    root: folder.uri.fsPath,
     outline,
     part,
-    model: path.basename((await streamRequest(folder.uri)).model),
-    folder: storageUri && path.join(storageUri.fsPath, 'summaries'),
+    model: path.basename(model),
+    folder: memory === null ? undefined : summariesIn(memory),
     make: (id) => session.section(id, { signal, folder: part }),
     onSections: (sections) => {
       const all = [...sections]

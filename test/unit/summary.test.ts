@@ -169,7 +169,14 @@ describe('a summary', () => {
         made.push(id)
         return Promise.resolve({ id, title: id, markdown: `About ${id}.` })
       }
-      const ended = runSummary({ outline, model: 'm', folder, make, onSections: (all) => shown.push(all.length) })
+      const ended = runSummary({
+        root: '/r',
+        outline,
+        model: 'm',
+        folder,
+        make,
+        onSections: (all) => shown.push(all.length),
+      })
       const sections = await ended.catch(() => undefined)
       return { made, shown, sections }
     }
@@ -190,6 +197,7 @@ describe('a summary', () => {
       await run(folder, 'types')
       const { made } = await run(folder, undefined, [{ file: 'new', tokens: 1, units: [] }])
       assert.deepEqual(made, sectionIds)
+      assert.equal(readdirSync(folder).length, 1, 'what older files said is not kept')
     })
   })
 

@@ -1,15 +1,18 @@
 /**
  * A summary that survives being broken off: each section is kept on disk when it is made, under the name of what was summarised,
- * and a second run makes only those that are missing.
+ * and a second run makes only those that are missing. Of each folder there is one; what was made of older contents goes.
  */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { HeldFile, Section, SectionId } from '../../protocol/types'
+import { shortHash } from '../../store/folder'
 import { writeWhole } from '../../store/whole-file'
 import { sectionIds } from './summarize'
 
 export interface SummaryRun {
+  /** The repository's folder. */
+  readonly root: string
   readonly outline: readonly HeldFile[]
   /** What of it is summarised, with a slash at its end; empty: all. */
   readonly part?: string
@@ -23,6 +26,7 @@ export interface SummaryRun {
 }
 
 export async function runSummary({
+  root,
   outline,
   part = '',
   model,
@@ -34,7 +38,9 @@ export async function runSummary({
     .update(JSON.stringify([version, model, part, outline]))
     .digest('hex')
     .slice(0, 32)
-  const file = folder === undefined ? undefined : path.join(folder, `${key}.json`)
+  const own = `${shortHash(JSON.stringify([root, part]))}-`
+  const file = folder === undefined ? undefined : path.join(folder, `${own}${key}.json`)
+  if (file !== undefined) await forgetOlder(file, own)
   const known = file === undefined ? [] : await kept(file)
   const sections: Section[] = []
   for (const id of sectionIds) {
@@ -46,8 +52,14 @@ export async function runSummary({
   return sections
 }
 
+async function forgetOlder(file: string, own: string): Promise<void> {
+  const folder = path.dirname(file)
+  for (const name of await readdir(folder).catch(() => []))
+    if (name.startsWith(own) && name !== path.basename(file)) await rm(path.join(folder, name), { force: true })
+}
+
 /** Raised when sections are made in another way. */
-const version = 1
+const version = 2
 
 async function kept(file: string): Promise<readonly Section[]> {
   try {
