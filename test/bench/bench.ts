@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   window: () => import('./window/run.js'),
   facts: () => import('./facts/run.js'),
   cuda: () => import('./cuda/run.js'),
+  longcontext: () => import('./longcontext/run.js'),
 }
 
 export const benchNames: readonly string[] = Object.keys(benches)

@@ -1,0 +1,139 @@
+/**
+ * What is found in texts of any length: a pass key, a sequence of digits, the value of a key, in ∞-Bench's forms from a seed, by
+ * full attention within what the model was trained for, by a window without lookup (StreamingLLM), and by InfLLM.
+ *
+ *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv] [--ways NAME,…] [--lengths 4K,8K,16K,…]
+ *     [--depths 0,25,50,75,100] [--cases N] [--seed N] [--chat] [--threads N] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
+ *   longread bench longcontext --figures FILE,… [--svg FILE]
+ *
+ * --cases: at each length and depth. --chat: in the model's chat template (SmolLM2-135M finds pass keys worse in it). --set: InfLLM's parameters other than the paper's, for all ways. --out: a line for each case is
+ * added to FILE, and those that it has are left out. --figures: files joined to a table and a picture.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import { librariesFolder, loadAddon, type InfLlmParameters } from '../../../extension/engine/addon'
+import { resolveModel } from '../../../extension/engine/catalogue'
+import { machine } from '../recall/figures'
+import { FigureFile, parseFigures, table, type Figure } from './figures'
+import { heatMap } from './heat-map'
+import { isRight, makeCase, taskNames, type TaskName } from './tasks'
+import { paper, say, ways, type Way } from './ways'
+
+const print = (text: string): void => void process.stdout.write(`${text}\n`)
+
+/** `16K` or a number of tokens. */
+function tokensOf(text: string): number {
+  const match = /^(\d+)(K?)$/i.exec(text.trim())
+  if (!match) throw new Error(`--lengths takes numbers of tokens such as 16K, not "${text}".`)
+  return Number(match[1]) * (match[2] === '' ? 1 : 1024)
+}
+
+/** Parameters as `name=value,…`, of the paper's setting's own names and kinds. */
+export function settingsOf(text: string): Partial<InfLlmParameters> {
+  const settings: Record<string, unknown> = {}
+  for (const part of text.split(',').filter((one) => one.trim() !== '')) {
+    const [name = '', value = ''] = part.split('=').map((one) => one.trim())
+    const usual = (paper as unknown as Record<string, unknown>)[name]
+    if (usual === undefined) throw new Error(`--set knows no "${name}", only ${Object.keys(paper).join(', ')}.`)
+    if (typeof usual === 'number' && !/^\d+$/.test(value)) throw new Error(`${name} must be a number, not "${value}".`)
+    settings[name] = typeof usual === 'number' ? Number(value) : typeof usual === 'boolean' ? value === 'true' : value
+  }
+  return settings as Partial<InfLlmParameters>
+}
+
+function named<T>(what: string, text: string, known: readonly T[], nameOf: (one: T) => string): T[] {
+  return text.split(',').map((name) => {
+    const found = known.find((one) => nameOf(one) === name.trim())
+    if (!found) throw new Error(`--${what} takes ${known.map(nameOf).join(', ')}, not "${name}".`)
+    return found
+  })
+}
+
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      model: { type: 'string' },
+      tasks: { type: 'string', default: 'passkey' },
+      ways: { type: 'string', default: 'full,streaming,paper' },
+      lengths: { type: 'string', default: '4K,8K,16K' },
+      depths: { type: 'string', default: '0,25,50,75,100' },
+      cases: { type: 'string', default: '1' },
+      seed: { type: 'string', default: '1' },
+      chat: { type: 'boolean', default: false },
+      threads: { type: 'string', default: '0' },
+      set: { type: 'string', default: '' },
+      out: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      figures: { type: 'string' },
+      svg: { type: 'string' },
+    },
+  })
+  if (values.figures !== undefined) {
+    const texts = await Promise.all(values.figures.split(',').map((file) => readFile(file, 'utf8')))
+    await show(parseFigures(texts.join('\n')), values.svg)
+    return
+  }
+  const tasks = named<TaskName>('tasks', values.tasks, taskNames, (name) => name)
+  const chosen = named<Way>('ways', values.ways, ways, ({ name }) => name)
+  const lengths = values.lengths.split(',').map(tokensOf)
+  const depths = values.depths.split(',').map((text) => {
+    const depth = Number(text) / 100
+    if (!(depth >= 0 && depth <= 1)) throw new Error(`--depths are from 0 to 100, not "${text}".`)
+    return depth
+  })
+  const parameters = settingsOf(values.set)
+  const { path } = await resolveModel(values.model)
+  const addon = loadAddon()
+  const load = { path, weights: 'fast', threads: Number(values.threads), libraries: librariesFolder() } as const
+  const model = await addon.loadModel(load, new addon.Cancel(), () => undefined)
+  const modelName = model.info().name || path
+  const file = values.out === undefined ? undefined : await FigureFile.open(values.out)
+  if (!values.json) print(`$ ${['longread bench longcontext', ...args].join(' ')}`)
+  const figures: Figure[] = []
+  for (const task of tasks)
+    for (const length of lengths)
+      for (const depth of depths)
+        for (let i = 0; i < Number(values.cases); i++) {
+          const seed = Number(values.seed) * 10_007 + i
+          const asked = makeCase(model, { task, length, depth, seed, chat: values.chat })
+          for (const way of chosen) {
+            const named = { way: way.name, task, chat: values.chat, length, depth, seed, model: modelName, parameters }
+            if (file?.has(named) === true) continue
+            let told = Date.now()
+            const progress = (read: number) => {
+              if (Date.now() - told < 10_000) return
+              told = Date.now()
+              process.stderr.write(`  ${read} of ${asked.stream.length} tokens\n`)
+            }
+            const said = await say(way, asked, { addon, model, parameters, progress })
+            if (!said) continue
+            const { text, ...rest } = said
+            const right = isRight(asked, text)
+            const figure: Figure = {
+              ...named,
+              tokens: asked.length,
+              right,
+              answer: asked.answer,
+              said: text,
+              ...rest,
+              machine: machine(),
+            }
+            figures.push(figure)
+            await file?.add(figure)
+            if (values.json) print(JSON.stringify(figure))
+            else
+              process.stderr.write(
+                `${task} ${length} at ${depth}, ${way.name}: ${right ? 'right' : `"${text.replace(/\s+/g, ' ')}" for ${asked.answer}`}${said.layers === undefined ? '' : `, found in ${String(said.layersThatFound)} of ${said.layers} layers`}, read ${(asked.length / said.readSeconds).toFixed(0)} tokens/s, answered in ${said.answerSeconds.toFixed(1)} s\n`,
+              )
+          }
+        }
+  model.dispose()
+  if (!values.json) await show(figures, values.svg)
+}
+
+async function show(figures: readonly Figure[], svg: string | undefined): Promise<void> {
+  if (figures.length === 0) return void print('Nothing new was measured.')
+  print(table(figures))
+  if (svg !== undefined) await writeFile(svg, heatMap(figures))
+}

@@ -1,0 +1,100 @@
+/** Ways of reading that are held against each other: full attention, a window without lookup, InfLLM as in the paper and otherwise. */
+import type { InfLlmParameters, NativeAddon, NativeModel } from '../../../extension/engine/addon'
+import type { Case } from './tasks'
+
+/** The paper's setting for its models (its config/llama-3-inf-llm.yaml). */
+export const paper: InfLlmParameters = {
+  nInit: 128,
+  nLocal: 4096,
+  blockSize: 128,
+  topk: 16,
+  reprTopk: 4,
+  maxCachedBlock: 32,
+  excBlockSize: 512,
+  perhead: false,
+  distance: 0,
+  places: 'one',
+  format: 'f16',
+  folder: '',
+}
+
+export interface Way {
+  readonly name: string
+  readonly parameters?: Partial<InfLlmParameters>
+  readonly lookUps?: 'each' | 'once'
+  readonly twice?: boolean
+}
+
+export const ways: readonly Way[] = [
+  { name: 'full' },
+  // StreamingLLM (arXiv 2309.17453): sinks right before the window, nothing looked up.
+  { name: 'streaming', parameters: { topk: 0, maxCachedBlock: 0, places: 'ordered' } },
+  { name: 'paper', parameters: {} },
+  { name: 'ordered', parameters: { places: 'ordered' } },
+  { name: 'perhead', parameters: { perhead: true } },
+  { name: 'once', parameters: {}, lookUps: 'once' },
+  { name: 'twice', parameters: {}, twice: true },
+  { name: 'ordered-once', parameters: { places: 'ordered' }, lookUps: 'once' },
+  { name: 'ordered-twice', parameters: { places: 'ordered' }, lookUps: 'once', twice: true },
+]
+
+export interface Said {
+  readonly text: string
+  readonly readSeconds: number
+  readonly answerSeconds: number
+  /** In how many of the layers one of the looked-up units held what was wanted, when the answer began. */
+  readonly layersThatFound?: number
+  readonly layers?: number
+}
+
+export interface Reading {
+  readonly addon: NativeAddon
+  readonly model: NativeModel
+  readonly parameters: Partial<InfLlmParameters>
+  readonly progress: (tokens: number) => void
+}
+
+const seconds = (since: number): number => (performance.now() - since) / 1000
+
+/** Undefined where the case is longer than what the model was trained for, and the way reads it whole. */
+export async function say(way: Way, asked: Case, reading: Reading): Promise<Said | undefined> {
+  const { addon, model } = reading
+  const cancel = new addon.Cancel()
+  const pieces: Uint8Array[] = []
+  const text = () => Buffer.concat(pieces).toString('utf8')
+  const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: asked.maxTokens }
+  const started = performance.now()
+  if (way.parameters === undefined) {
+    if (asked.length + asked.maxTokens > model.info().trainedContext) return undefined
+    const tokens = Int32Array.from([...asked.stream, ...asked.question])
+    const request = { ...sampling, tokens, watch: new Uint32Array(), watchHeads: [] }
+    let read = 0
+    await model.generate(request, cancel, (_, token) => {
+      if (!token) return
+      if (pieces.length === 0) read = seconds(started)
+      pieces.push(token.piece)
+    })
+    return { text: text(), readSeconds: read, answerSeconds: seconds(started) - read }
+  }
+  const memory = new addon.InfLlm(model, { ...paper, ...reading.parameters, ...way.parameters })
+  try {
+    const none = new Int32Array()
+    const request = { tokens: asked.stream, lengths: none, rows: none, trace: false }
+    await memory.read(request, cancel, reading.progress)
+    const readSeconds = seconds(started)
+    const { lookUps = 'each', twice = false } = way
+    const question = { ...sampling, tokens: asked.question, lookUps, twice, units: none }
+    const { units } = await memory.answer(question, cancel, (_, token) => token && pieces.push(token.piece))
+    const starts = memory.unitStarts()
+    const holds = (unit: number) => (starts[unit] ?? Infinity) < asked.to && asked.from < (starts[unit + 1] ?? 0)
+    return {
+      text: text(),
+      readSeconds,
+      answerSeconds: seconds(started) - readSeconds,
+      layersThatFound: units.filter((lists) => lists.some((list) => list.some(holds))).length,
+      layers: units.length,
+    }
+  } finally {
+    memory.dispose()
+  }
+}
