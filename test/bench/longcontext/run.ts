@@ -133,7 +133,10 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 async function show(figures: readonly Figure[], svg: string | undefined): Promise<void> {
-  if (figures.length === 0) return void print('Nothing new was measured.')
+  if (figures.length === 0) {
+    print('Nothing new was measured.')
+    return
+  }
   print(table(figures))
   if (svg !== undefined) await writeFile(svg, heatMap(figures))
 }
