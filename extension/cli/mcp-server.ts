@@ -6,9 +6,10 @@ import { McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { foundAsText, linesOf } from '../answer/as-text'
 import { placeText } from '../answer/export'
+import { oneLine } from '../answer/plain'
 import type { WorkspaceSession } from '../engine/workspace-session'
 import { asLongreadError, LongreadError } from '../errors'
-import { discover, readSource } from '../workspace/discovery'
+import { discover, readSource, savedText } from '../workspace/discovery'
 import type { Place } from '../protocol/types'
 
 export interface McpParts {
@@ -55,7 +56,7 @@ export function createMcpServer({ root, version, session, answer }: McpParts): M
         const found = await Promise.all(
           units.map(async (unit) => ({
             unit,
-            code: linesOf(await textOf(root, unit.file), unit.startLine, unit.endLine),
+            code: linesOf(await savedText(root, unit.file), unit.startLine, unit.endLine),
           })),
         )
         return foundAsText(found)
@@ -94,20 +95,17 @@ export function createMcpServer({ root, version, session, answer }: McpParts): M
     async ({ file, startLine, endLine }) =>
       told(async () => {
         // What ignore rules leave out of the memory is left out here, too.
-        const { files } = await discover(root, {})
-        if (!files.some((found) => found.file === file))
+        const { files } = await discover(root, { only: [file] })
+        const [found] = files
+        if (found?.file !== file)
           throw new LongreadError('usage', `${file} is not among the files that Longread reads.`)
+        const source = await readSource(root, file, { wanted: found.wanted })
+        if ('skipped' in source) throw new LongreadError('usage', `${file} is left out: ${source.skipped}.`)
         const last = Math.min(endLine ?? Infinity, startLine + mostLines - 1)
-        return linesOf(await textOf(root, file), startLine, last)
+        return linesOf(source.text, startLine, last)
       }),
   )
   return server
-}
-
-async function textOf(root: string, file: string): Promise<string> {
-  const source = await readSource(root, file)
-  if ('skipped' in source) throw new LongreadError('usage', `${file} is left out: ${source.skipped}.`)
-  return source.text
 }
 
 /** Errors are told to the model that called, which may ask better; they end nothing. */
@@ -116,6 +114,6 @@ async function told(work: () => Promise<string>) {
     return { content: [{ type: 'text' as const, text: await work() }] }
   } catch (thrown) {
     const { code, message } = asLongreadError(thrown)
-    return { isError: true, content: [{ type: 'text' as const, text: `${message} [${code}]` }] }
+    return { isError: true, content: [{ type: 'text' as const, text: `${oneLine(message)} [${code}]` }] }
   }
 }

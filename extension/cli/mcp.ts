@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { EngineClient } from '../engine/client'
 import { WorkspaceSession } from '../engine/workspace-session'
+import { oneLine } from '../answer/plain'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 
 export function addMcp(program: Command, version: string): void {
@@ -29,7 +30,7 @@ async function serve(dir: string, flags: McpFlags, version: string): Promise<voi
   const { StdioServerTransport } = await import('@modelcontextprotocol/server/stdio')
   const { createMcpServer } = await import('./mcp-server.js')
   // Stdout belongs to the protocol.
-  const tell = (message: string) => void process.stderr.write(`${message.trimEnd()}\n`)
+  const tell = (message: string) => void process.stderr.write(`${oneLine(message.trimEnd())}\n`)
   const client = new EngineClient({
     yielding: true,
     onNotice: tell,

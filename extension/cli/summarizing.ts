@@ -6,7 +6,7 @@ import { summaryText } from '../answer/summary/summarize'
 import { summariesIn } from '../store/folder'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 import { withSession } from './session'
-import { printable } from './terminal'
+import { jsonLine, printable } from './terminal'
 
 export function addSummarizing(program: Command): void {
   commonOptions(program.command('summarize <dir>'))
@@ -33,7 +33,7 @@ async function summarize(dir: string, flags: CommonFlags): Promise<void> {
       make: (section) => client.call('section', { ...request, section, now: true }, options),
       onSections: (all) => {
         view.clear()
-        if (flags.json) process.stdout.write(`${JSON.stringify(all.at(-1))}\n`)
+        if (flags.json) process.stdout.write(`${jsonLine(all.at(-1))}\n`)
         else process.stderr.write(`${all.at(-1)?.title ?? ''} (${++told})\n`)
       },
     })

@@ -26,7 +26,7 @@ import type { Step } from '../recall/calibration/features'
 import { contentsOf } from '../recall/contents'
 import { Memory, type LoadedModel, type ReadOptions } from '../recall/memory'
 import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/profile'
-import { recall } from '../recall/recall'
+import { recall, textOf } from '../recall/recall'
 import { cancellable, librariesFolder, loadAddon } from './addon'
 import { calibratedLine, calibrateOn, keptProfile, requestFor } from './calibrating'
 import { chooseDevice } from './cuda'
@@ -78,6 +78,10 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
       engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),
     folder: async (request) => contentsOf((await engine.held(request))?.sizes() ?? [], request.folder, request.from),
     units: async (request) => (await engine.held(request))?.unitsOf(request.file) ?? [],
+    texts: async (request) => {
+      const memory = await engine.held(request)
+      return memory ? Promise.all(request.files.map((file) => textOf(memory, file))) : request.files.map(() => '')
+    },
     complete: async (request, { signal }) =>
       completeAll(request.text, (await engine.held(request))?.outline() ?? [], signal),
     calibrate: (request, tools) => engine.turns.take('read', tools.signal, () => engine.calibrate(request, tools)),

@@ -26,6 +26,7 @@ const calls: Readonly<Record<EngineCall, true>> = {
   outline: true,
   folder: true,
   units: true,
+  texts: true,
   complete: true,
   section: true,
 }

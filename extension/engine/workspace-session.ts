@@ -149,6 +149,15 @@ export class WorkspaceSession {
     return this.#look('units', { file }, [])
   }
 
+  /** Files' texts as they are now, unsaved or on disk; empty where they have gone or may not be read any more. */
+  texts(files: readonly string[]): Promise<readonly string[]> {
+    return this.#look(
+      'texts',
+      { files },
+      files.map(() => ''),
+    )
+  }
+
   /** What may be meant by what was typed after a `@`, of what is held now. */
   complete(text: string): Promise<Mention[]> {
     return this.#look('complete', { text }, [])
@@ -170,7 +179,7 @@ export class WorkspaceSession {
   }
 
   /** A call that neither waits for reading nor stops it. */
-  async #look<C extends 'folder' | 'units' | 'complete'>(
+  async #look<C extends 'folder' | 'units' | 'texts' | 'complete'>(
     name: C,
     what: Omit<EngineCalls[C]['request'], keyof StreamRequest>,
     nothing: EngineCalls[C]['result'],

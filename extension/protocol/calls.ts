@@ -40,6 +40,8 @@ export interface EngineCalls {
   /** A part of that, at once and whatever else is done; where nothing is held, nothing. `from`: files to pass over. */
   folder: { request: StreamRequest & { readonly folder: string; readonly from: number }; result: FolderContents }
   units: { request: StreamRequest & { readonly file: string }; result: readonly Unit[] }
+  /** Of files that are held, as they are now, unsaved or on disk; empty where one has gone or may not be read any more. */
+  texts: { request: StreamRequest & { readonly files: readonly string[] }; result: readonly string[] }
   /** What may be meant by what was typed after a `@`, best first. */
   complete: { request: StreamRequest & { readonly text: string }; result: Mention[] }
 }

@@ -13,7 +13,7 @@ import type {
   RecallResult,
   UnitReference,
 } from '../protocol/types'
-import { readSource } from '../workspace/discovery'
+import { savedText } from '../workspace/discovery'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
 import type { Memory } from './memory'
@@ -153,20 +153,17 @@ async function rerank(
   ranking.sort((a, b) => b.score - a.score)
 }
 
-/** The units' texts as they are on disk now; empty where a file has gone. */
-export async function textsOf(
-  { root, unsaved }: Pick<Memory, 'root' | 'unsaved'>,
-  units: readonly UnitReference[],
-): Promise<string[]> {
-  const files = new Map<string, string>()
-  for (const { file } of units) if (!files.has(file)) files.set(file, unsaved(file) ?? (await savedText(root, file)))
-  return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
-}
+type Texts = Pick<Memory, 'root' | 'unsaved'>
 
-/** Looked at as when it was read: it may have become a link to elsewhere, or gained a secret, since. */
-async function savedText(root: string, file: string): Promise<string> {
-  const source = await readSource(root, file, { wanted: true })
-  return 'text' in source ? source.text : ''
+/** A file's text as it is now, unsaved or on disk; empty where it has gone. */
+export const textOf = async ({ root, unsaved }: Texts, file: string): Promise<string> =>
+  unsaved(file) ?? (await savedText(root, file))
+
+/** The same of units. */
+export async function textsOf(memory: Texts, units: readonly UnitReference[]): Promise<string[]> {
+  const files = new Map<string, string>()
+  for (const { file } of units) if (!files.has(file)) files.set(file, await textOf(memory, file))
+  return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
 }
 
 /** A file is as good as its best unit, to which the others have lent a part. */

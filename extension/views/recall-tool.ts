@@ -5,7 +5,6 @@ import { promptly } from '../answer/asking'
 import { agents } from '../contributions'
 import { LongreadError } from '../errors'
 import { noFolderText } from './no-folder'
-import { uriOf } from './places'
 import type { Sessions } from './sessions'
 
 interface RecallInput {
@@ -23,7 +22,7 @@ export const registerRecallTool = (sessions: Sessions): vscode.Disposable =>
     async invoke({ input }, token) {
       const current = sessions.current
       if (!current) throw new LongreadError('no-folder', noFolderText())
-      const { folder, session } = current
+      const { session } = current
       const question = typeof input.question === 'string' ? input.question.trim() : ''
       if (question === '') throw new LongreadError('usage', vscode.l10n.t('Give a question.'))
       const top = Math.min(mostUnits, Math.max(1, Math.round(input.top ?? 8)))
@@ -32,23 +31,12 @@ export const registerRecallTool = (sessions: Sessions): vscode.Disposable =>
       try {
         const what = { ...promptly, questions: [question], top }
         const [result] = await session.recall(what, { signal: abort.signal })
-        const found = await Promise.all(
-          (result?.units ?? []).map(async (unit) => ({
-            unit,
-            code: linesOf(await textOf(uriOf(folder.uri, unit.file)), unit.startLine, unit.endLine),
-          })),
-        )
+        const units = result?.units ?? []
+        const texts = await session.texts(units.map(({ file }) => file))
+        const found = units.map((unit, i) => ({ unit, code: linesOf(texts[i] ?? '', unit.startLine, unit.endLine) }))
         return new vscode.LanguageModelToolResult([new vscode.LanguageModelTextPart(foundAsText(found))])
       } finally {
         cancelling.dispose()
       }
     },
   })
-
-async function textOf(uri: vscode.Uri): Promise<string> {
-  try {
-    return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri))
-  } catch {
-    return ''
-  }
-}

@@ -16,7 +16,7 @@ import { bytesOf, FolderRules } from './ignore-rules'
 import { secretByName, secretFolder } from './secrets'
 import { failureReason, isInside, notRegular, secretReason } from './source'
 
-export { judgeText, readSource, type ReadOptions, type Source } from './source'
+export { judgeText, readSource, savedText, type ReadOptions, type Source } from './source'
 
 export interface SourceFile {
   /** Relative to the root, with forward slashes. */

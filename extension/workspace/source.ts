@@ -33,6 +33,15 @@ export async function readSource(root: string, file: string, options: ReadOption
   }
 }
 
+/**
+ * A file's text as it is on disk; empty where it has gone. Looked at as when it was read: it may have become a link to elsewhere, or
+ * gained a secret, since.
+ */
+export async function savedText(root: string, file: string): Promise<string> {
+  const source = await readSource(root, file, { wanted: true })
+  return 'text' in source ? source.text : ''
+}
+
 async function judge(file: string, content: Buffer, wanted: boolean, isClean: ReadOptions['isClean']): Promise<Source> {
   const text = decode(content)
   return text === undefined ? { skipped: 'binary' } : judgeText(file, text, { wanted, isClean })

@@ -38,8 +38,10 @@ describe('a hostile repository', () => {
       ['stream', root, '--skipped', ...common],
       ['recall', ...asked, ...common],
       ['ask', ...asked, '--why', '--max-tokens', '4', ...common],
+      ['summarize', root, ...common],
       ['memory', 'list', '--memory', join(folder, 'memory')],
       ['memory', 'scan', '--memory', join(folder, 'memory')],
+      ['memory', 'verify', '--memory', join(folder, 'memory')],
       ['stream', join(root, 'missing\u001b[2J\nlongread: done'), ...common],
     ]
     for (const json of [[], ['--json']])

@@ -1,6 +1,6 @@
 /** What happens while people work: saving, renaming, typing, switching branches, asking while there is still much to read. */
 import assert from 'node:assert/strict'
-import { readdirSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { EngineClient } from '../../extension/engine/client'
 import { createHandlers } from '../../extension/engine/handlers'
@@ -242,6 +242,10 @@ describe('the engine while a workspace is read', () => {
         const [first] = files
         assert.ok(first !== undefined && files.length < 80)
         const [unit] = await handlers.units({ ...own, file: first.name }, tools())
+        assert.deepEqual(
+          await handlers.texts({ ...own, files: [first.name, 'gone.py', '../../etc/passwd'] }, tools()),
+          [readFileSync(join(root, first.name), 'utf8'), '', ''],
+        )
         const [mention] = await handlers.complete({ ...own, text: unit?.symbol ?? '' }, tools())
         assert.deepEqual([mention?.kind, mention?.file], ['symbol', first.name])
         assert.equal(ended, false)

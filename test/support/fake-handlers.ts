@@ -148,6 +148,10 @@ export const createHandlers: HandlersModule['createHandlers'] = ({ device }) => 
       await behave(request, tools)
       return { folders: [], files: [], more: 0 }
     },
+    async texts(request, tools) {
+      await behave(request, tools)
+      return request.files
+    },
     async units(request, tools) {
       await behave(request, tools)
       return []

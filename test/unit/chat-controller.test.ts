@@ -62,6 +62,7 @@ describe('a chat', () => {
         asked.push(call)
         return call.done
       },
+      texts: (files: readonly string[]) => Promise.resolve(files.map(() => '')),
       complete: (text: string) => {
         typed.push(text)
         return Promise.resolve([{ kind: 'file', file: 'web/router.ts', label: 'web/router.ts' } as const])
@@ -79,7 +80,6 @@ describe('a chat', () => {
       noFolder: () => 'Open a folder to ask about it.',
       failure: (thrown) => ({ message: (thrown as Error).message, remedy: 'showLog' }),
       selection: () => undefined,
-      text: () => Promise.resolve(''),
       open: note('open'),
       highlight: note('highlight'),
       code: note('code'),

@@ -28,7 +28,7 @@ import { doing, sessionView } from './session-view'
 export interface ChatFolder {
   readonly uri: string
   readonly name: string
-  readonly session: Pick<WorkspaceSession, 'state' | 'ask' | 'complete'>
+  readonly session: Pick<WorkspaceSession, 'state' | 'ask' | 'texts' | 'complete'>
 }
 
 export interface ChatHost {
@@ -42,8 +42,6 @@ export interface ChatHost {
   failure(thrown: unknown): { readonly message: string; readonly remedy?: Remedy }
   /** The selection of the active editor, as something to mention. */
   selection(): Mention | undefined
-  /** A file's text; empty where there is none any more. */
-  text(file: string, folder: string): Promise<string>
   open(place: Place, folder: string | undefined, beside: boolean): Promise<void>
   highlight(turn: Turn, folder: string | undefined): Promise<void>
   code(action: CodeAction, text: string): Promise<void>
@@ -240,7 +238,7 @@ export class ChatController {
       this.update(id, {
         state: 'done',
         answer: result.answer,
-        result: turnResult(result, turn.question, partial, await this.texts(result, folder.uri), host.t),
+        result: turnResult(result, turn.question, partial, await textsOf(result, folder), host.t),
       })
     } catch (thrown) {
       const stopped = asLongreadError(thrown).code === 'cancelled'
@@ -303,13 +301,6 @@ export class ChatController {
     this.conversation = { ...this.conversation, turns }
   }
 
-  /** The files that were found, as they are now. */
-  private async texts({ recalled }: AskResult, folder: string): Promise<Map<string, string>> {
-    const files = [...new Set(recalled.map(({ file }) => file))]
-    const texts = await Promise.all(files.map((file) => this.host.text(file, folder)))
-    return new Map(files.map((file, i) => [file, texts[i] ?? '']))
-  }
-
   private show(): void {
     this.host.post({ type: 'state', conversation: this.conversation, session: this.session() })
   }
@@ -323,4 +314,11 @@ export class ChatController {
   private async keep(): Promise<void> {
     await this.history.save(this.conversation).catch(() => undefined)
   }
+}
+
+/** The files that were found, as they are now. Without them there is no heat, but an answer. */
+async function textsOf({ recalled }: AskResult, { session }: ChatFolder): Promise<Map<string, string>> {
+  const files = [...new Set(recalled.map(({ file }) => file))]
+  const texts = await session.texts(files).catch(() => [])
+  return new Map(files.map((file, i) => [file, texts[i] ?? '']))
 }

@@ -57,15 +57,6 @@ export class EditorChatHost implements ChatHost {
     return selectionMention(vscode.window.activeTextEditor ?? vscode.window.visibleTextEditors[0])
   }
 
-  async text(file: string, folder: string): Promise<string> {
-    try {
-      const bytes = await vscode.workspace.fs.readFile(uriOf(vscode.Uri.parse(folder), file))
-      return new TextDecoder().decode(bytes)
-    } catch {
-      return ''
-    }
-  }
-
   async open(place: Place, folder: string | undefined, beside: boolean): Promise<void> {
     const root = this.root(folder)
     if (!root) return
