@@ -239,7 +239,8 @@ export class WorkspaceSession {
 
   #updated(changes: readonly Change[], { held, skipped }: UpdateResult): void {
     if (!this.#held) return
-    const others = this.#held.skipped.filter(({ file }) => !changes.some((change) => change.file === file))
+    const changed = new Set(changes.map(({ file }) => file))
+    const others = this.#held.skipped.filter(({ file }) => !changed.has(file))
     this.#held = { ...this.#held, ...held, skipped: [...others, ...skipped] }
     // Whoever reads now tells the state when it has ended.
     if (this.#state.kind === 'stale' || this.#state.kind === 'ready')

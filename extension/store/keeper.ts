@@ -156,11 +156,16 @@ export class Keeper {
 
   /** These may no longer be kept: every version goes, except where another workspace holds it rightly. */
   async forget(files: readonly string[]): Promise<void> {
-    if (files.length === 0) return
-    const others = (await allManifests(this.folder)).filter(({ key }) => key !== this.key)
-    let forgotten = 0
+    const present: string[] = []
     for (const file of files) {
       this.drop(file)
+      if (await this.segments.has(file)) present.push(file)
+    }
+    // What others hold takes a while to find out, and of most files that are left out nothing was ever kept.
+    if (present.length === 0) return
+    const others = (await allManifests(this.folder)).filter(({ key }) => key !== this.key)
+    let forgotten = 0
+    for (const file of present) {
       const kept = new Set(others.flatMap((other) => namesOf(other, file)))
       try {
         forgotten += await this.segments.forget(file, kept)

@@ -5,6 +5,7 @@
  */
 import type { NativeAddon } from '../engine/addon'
 import { discover, readSource } from '../workspace/discovery'
+import { byFile, passing, reasonFor } from '../workspace/skipped'
 import { secretByName, secretInText } from '../workspace/secrets'
 import type { MemoryFolder } from './folder'
 import { allManifests, isOpen, namesOf, writeManifest, type StoredManifest } from './manifest'
@@ -63,22 +64,21 @@ export async function scan(addon: NativeAddon, folder: MemoryFolder, options: Sc
 
 /** The files of a workspace that may not be kept, with the reasons. `seen` gets the names of what was looked through. */
 async function lookThrough(
-  { root, naming, files }: StoredManifest,
+  { root, naming, files, also = {} }: StoredManifest,
   seen: Set<string>,
   tell: () => void,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, string>> {
   const bad = new Map<string, string>()
-  const names = Object.keys(files)
+  const names = [...new Set([...Object.keys(files), ...Object.keys(also)])]
   // A workspace that is gone has no texts.
   const discovered = await discover(root, { only: names, signal }).catch(() => undefined)
   if (discovered === undefined) return bad
-  const skipped = new Map(discovered.skipped.map(({ file, reason }) => [file, reason]))
+  const skipped = byFile(discovered.skipped)
   for (const file of names) {
     signal?.throwIfAborted()
-    const around = [...skipped.keys()].find((other) => other.endsWith('/') && file.startsWith(other))
-    const reason = skipped.get(file) ?? (around === undefined ? undefined : skipped.get(around))
-    if (reason !== undefined && !/^(?:cannot be read|link|gone)/.test(reason)) bad.set(file, reason)
+    const reason = reasonFor(skipped, file)
+    if (reason !== undefined && !passing.test(reason)) bad.set(file, reason)
   }
   for (const { file, wanted } of discovered.files) {
     signal?.throwIfAborted()

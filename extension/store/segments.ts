@@ -88,16 +88,23 @@ export class Segments {
     await cancellable(this.addon, undefined, () => episode.save(segment, aside, JSON.stringify(metadata)))
   }
 
+  /** Whether any version of a file is kept. */
+  async has(file: string): Promise<boolean> {
+    return (await this.versions(file)).length > 0
+  }
+
   /** Removes every version of a file that is not among `kept` (names of segments). Gives how many. */
   async forget(file: string, kept: ReadonlySet<string>): Promise<number> {
     const { folder, prefix } = this.folder.place(file)
-    let forgotten = 0
-    for (const base of await readdir(folder).catch(() => [])) {
-      if (!base.startsWith(prefix) || kept.has(base.slice(prefix.length).replace(/\.segment$/, ''))) continue
-      await rm(path.join(folder, base), { force: true })
-      forgotten++
-    }
-    return forgotten
+    const nameOf = (base: string) => base.slice(prefix.length).replace(/\.segment$/, '')
+    const gone = (await this.versions(file)).filter((base) => !kept.has(nameOf(base)))
+    for (const base of gone) await rm(path.join(folder, base), { force: true })
+    return gone.length
+  }
+
+  private async versions(file: string): Promise<string[]> {
+    const { folder, prefix } = this.folder.place(file)
+    return (await readdir(folder).catch(() => [])).filter((base) => base.startsWith(prefix))
   }
 
   /** Pruning looks at when a segment was used. Where it was pruned between being mapped and now, it is written again. */
