@@ -3,7 +3,6 @@
  * holds the lock that protects them, keeps the memory within its size. What fails here is told once and never stops reading: a
  * memory that cannot be written goes on in the process.
  */
-import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { setTimeout as after } from 'node:timers'
 import type { NativeAddon, NativeEpisode, NativeLock } from '../engine/addon'
@@ -12,6 +11,7 @@ import { MemoryFolder } from './folder'
 import {
   aloneWith,
   allManifests,
+  headOf,
   holdWorkspace,
   namesOf,
   readManifest,
@@ -55,8 +55,8 @@ export class Keeper {
   private readonly segments: Segments
   private readonly files: Map<string, ManifestFile>
   private also: NonNullable<Manifest['also']> = {}
-  /** Of the manifest as this process last read or wrote it. */
-  private stamp: string | undefined
+  /** The first line of the manifest as this process last read or wrote it. */
+  private head: string | undefined
   private failedAt = -Infinity
   private told = false
   private dirty = false
@@ -75,13 +75,12 @@ export class Keeper {
     alone: boolean,
   ) {
     this.segments = new Segments(addon, folder)
-    const { files = {}, also = {}, stamp } = before ?? {}
+    const { files = {}, also = {} } = before ?? {}
     // What the workspace held when it was last open it needs until it is looked at again.
     this.files = new Map(Object.entries(files))
     for (const [file, [name]] of Object.entries(also))
       if (name !== undefined && !this.files.has(file)) this.files.set(file, { name, tokens: 0, units: 0 })
     if (!alone) this.also = also
-    this.stamp = stamp
   }
 
   /** Throws usage when the folder may not be used; a folder that cannot be written is only told. */
@@ -95,6 +94,7 @@ export class Keeper {
     } catch (thrown) {
       problem = asLongreadError(thrown)
     }
+    const head = folder.usable ? await headOf(folder, key) : undefined
     const manifest = folder.usable ? await readManifest(folder, key) : undefined
     if (manifest === 'damaged')
       options.log(
@@ -102,6 +102,7 @@ export class Keeper {
       )
     const before = manifest === 'damaged' ? undefined : manifest
     const keeper = new Keeper(addon, folder, key, options, hold?.lock, before, hold?.alone === true)
+    keeper.head = head
     if (problem !== undefined) keeper.fail(problem)
     return keeper
   }
@@ -204,17 +205,15 @@ export class Keeper {
     if (!this.dirty || this.folder.problem !== undefined) return
     this.dirty = false
     const { workspace: root, naming } = this.options
-    const stamp = randomUUID()
     try {
       // Somebody may have removed it all.
       await mkdir(this.folder.workspaces, { recursive: true, mode: 0o700 })
-      await aloneWith(this.addon, this.folder, this.key, async () => {
+      this.head = await aloneWith(this.addon, this.folder, this.key, async () => {
         await this.takeOver()
         const [files, also] = [Object.fromEntries(this.files), this.also]
         const asOf = Date.now() - 2 * manifestMs
-        await writeManifest(this.folder, this.key, { root, naming, asOf, files, also, stamp })
+        return writeManifest(this.folder, this.key, { root, naming, asOf, files, also })
       })
-      this.stamp = stamp
     } catch (thrown) {
       this.dirty = true
       this.fail(asLongreadError(thrown))
@@ -223,8 +222,9 @@ export class Keeper {
 
   /** What another process that has this workspace open wrote in the manifest since we did. */
   private async takeOver(): Promise<void> {
+    if ((await headOf(this.folder, this.key)) === this.head) return
     const now = await readManifest(this.folder, this.key)
-    if (now === undefined || now === 'damaged' || now.stamp === this.stamp) return
+    if (now === undefined || now === 'damaged') return
     const also: Record<string, string[]> = {}
     for (const file of new Set([...Object.keys(now.files), ...Object.keys(now.also ?? {})])) {
       const own = this.files.get(file)?.name

@@ -18,6 +18,8 @@ import type { Naming } from './naming'
 
 /** Raised whenever its meaning changes. */
 const format = 'longread manifest 1'
+/** Bytes; a damaged one has no end of its first line. */
+const longestHead = 256
 
 export interface ManifestFile {
   /** Name of its segment. */
@@ -35,8 +37,6 @@ export interface Manifest {
   readonly files: Readonly<Record<string, ManifestFile>>
   /** Names of segments of other processes that have the workspace open, by file, the newest first. */
   readonly also?: Readonly<Record<string, readonly string[]>>
-  /** Differs each time it is written. */
-  readonly stamp?: string
 }
 
 /** Every segment that a workspace holds. */
@@ -79,21 +79,35 @@ export async function readManifest(folder: MemoryFolder, key: string): Promise<M
   return JSON.parse(body) as Manifest
 }
 
-/** When it resolves, the manifest outlives a crash. Rejects with disk. */
-export async function writeManifest(folder: MemoryFolder, key: string, manifest: Manifest): Promise<void> {
+/** The first line of what is there now, which tells whether it is still what was read or written; undefined where nothing is. */
+export async function headOf(folder: MemoryFolder, key: string): Promise<string | undefined> {
+  const file = await open(manifestFile(folder, key), 'r').catch(() => undefined)
+  if (file === undefined) return undefined
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(longestHead), 0, longestHead, 0)
+    return buffer.toString('utf8', 0, bytesRead).split('\n', 1)[0]
+  } finally {
+    await file.close()
+  }
+}
+
+/** When it resolves, the manifest outlives a crash; gives its first line. Rejects with disk. */
+export async function writeManifest(folder: MemoryFolder, key: string, manifest: Manifest): Promise<string> {
   const target = manifestFile(folder, key)
   const aside = folder.aside()
   const body = JSON.stringify(manifest)
+  const head = `${format} ${key} ${digest(body)}`
   try {
     const file = await open(aside, 'wx', 0o600)
     try {
-      await file.writeFile(`${format} ${key} ${digest(body)}\n${body}`)
+      await file.writeFile(`${head}\n${body}`)
       await file.datasync()
     } finally {
       await file.close()
     }
     await rename(aside, target)
     await syncFolder(folder.workspaces)
+    return head
   } catch (cause) {
     await rm(aside, { force: true }).catch(() => undefined)
     throw diskFailure(target, cause)
