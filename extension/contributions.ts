@@ -8,6 +8,7 @@ export const commands = {
   newChat: 'longread.newChat',
   exportChat: 'longread.exportChat',
   showHistory: 'longread.showHistory',
+  chooseFolder: 'longread.chooseFolder',
   askAboutSelection: 'longread.askAboutSelection',
   askInline: 'longread.askInline',
   explainInline: 'longread.explainInline',

@@ -70,6 +70,10 @@ function build(
     [commands.newChat]: () => chat.newChat(),
     [commands.exportChat]: () => chat.export(),
     [commands.showHistory]: () => chat.showHistory(),
+    [commands.chooseFolder]: async () => {
+      // A conversation is about one folder.
+      if (await made.chooseFolder()) await chat.newChat()
+    },
     [commands.askAboutSelection]: () => chat.askAboutSelection(),
     [commands.askInline]: (at?: InlineTarget) => inline.open(at),
     [commands.explainInline]: (at?: InlineTarget) => inline.ask('explain', at),

@@ -1,14 +1,16 @@
 /** What one may ask next, from what was found: small models suggest badly, symbols that stand in the code do not. */
-import type { RecalledUnit } from '../protocol/types'
+import type { RecalledUnit, Unit } from '../protocol/types'
 
 /** Fills in the places of a question; in the editor, of its translation. */
 export type Fill = (message: string, ...args: string[]) => string
 
 const most = 3
+/** What stands as their symbol is a heading or a number, which nothing uses. */
+const nameless: ReadonlySet<Unit['kind']> = new Set(['section', 'text', 'cell'])
 
 export function followUps(reading: readonly RecalledUnit[], question: string, fill: Fill): string[] {
   const ranked = [...reading].sort((a, b) => b.score - a.score)
-  const named = ranked.filter(({ symbol, kind }) => symbol !== '' && kind !== 'section' && kind !== 'text')
+  const named = ranked.filter(({ symbol, kind }) => symbol !== '' && !nameless.has(kind))
   const suggestions: string[] = []
   const [first, second] = named
   if (first) {

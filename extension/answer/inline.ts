@@ -1,5 +1,5 @@
 /** Questions asked in the code: what they are about, and how they are put so that the whole repository can answer them. */
-import type { Place, Unit } from '../protocol/types'
+import type { Place } from '../protocol/types'
 import type { Fill } from './follow-ups'
 
 export type Preset = 'explain' | 'uses' | 'breaks'
@@ -20,15 +20,23 @@ export interface InlineQuestion {
 
 const isName = (text: string): boolean => /^[\p{L}_$][\p{L}\p{N}_$.]{0,120}$/u.test(text)
 
+/** What may stand around the lines: a unit, or what the editor knows of its language. */
+export interface Named {
+  /** Empty: it has none. */
+  readonly symbol: string
+  readonly startLine: number
+  readonly endLine: number
+}
+
 /**
  * The name that a question means: what is selected, else the smallest definition around the lines; empty where there is none.
- * `units` are those of the file.
+ * `all` are those of the file.
  */
-export function nameOf({ startLine, endLine, selected }: Subject, units: readonly Unit[]): string {
+export function nameOf({ startLine, endLine, selected }: Subject, all: readonly Named[]): string {
   const name = selected?.trim() ?? ''
   if (isName(name)) return name
-  const around = units
-    .filter((unit) => unit.symbol !== '' && unit.startLine <= startLine && unit.endLine >= endLine)
+  const around = all
+    .filter((named) => named.symbol !== '' && named.startLine <= startLine && named.endLine >= endLine)
     .sort((a, b) => a.endLine - a.startLine - (b.endLine - b.startLine))
   return around[0]?.symbol.split(', ')[0]?.split('.').at(-1) ?? ''
 }

@@ -1,6 +1,7 @@
 /**
- * Small models come to the end of what they have to say and say it again. This holds back a sentence while it is word for word
- * one that was said already, and tells when it is whole: then the answer is over.
+ * Small models come to the end of what they have to say and say it again, or put the next question themselves, in the words of the
+ * prompt. This holds back a sentence while it is word for word one that was said already, or while it may become such a question, and
+ * tells when it is: then the answer is over.
  */
 import { sentences } from './sentences'
 
@@ -9,6 +10,8 @@ const loops = 3
 /** …when it has at least so many characters and at most so many. */
 const shortest = 4
 const longest = 120
+/** How the prompt puts a question (prompt.ts). */
+const question = 'Question:'
 
 export class Unrepeated {
   private text = ''
@@ -24,11 +27,13 @@ export class Unrepeated {
     const said = sentences(this.text).map(({ start, end }) => this.text.slice(start, end).trim())
     const newest = said.pop()
     if (newest === undefined) return ''
-    if (said.some((earlier) => earlier === newest) || endsInLoop(this.text)) {
+    const asks = said.length > 0 && newest.startsWith(question)
+    if (asks || said.some((earlier) => earlier === newest) || endsInLoop(this.text)) {
       this.over = true
       return ''
     }
-    return said.some((earlier) => earlier.startsWith(newest)) ? '' : this.release()
+    const mayAsk = said.length > 0 && question.startsWith(newest)
+    return mayAsk || said.some((earlier) => earlier.startsWith(newest)) ? '' : this.release()
   }
 
   /** What is held back when the model has ended by itself. */

@@ -107,9 +107,10 @@ export class WorkspaceSession {
     if (this.#state.kind === 'ready') this.#set({ kind: 'stale', held: this.#state.held })
   }
 
-  /** The settings have changed: what is held may be another model's. */
+  /** The settings have changed: what is held may be another model's, and what failed may do well now. */
   restart(): void {
-    const read = this.#wanted || this.#reading !== undefined || this.#held !== undefined
+    const begun = this.#reading !== undefined || this.#held !== undefined || this.#state.kind === 'failed'
+    const read = this.#wanted || begun
     this.#held = undefined
     this.#progress = undefined
     this.#unsaved.forget()

@@ -19,6 +19,7 @@ const panelCommands: Readonly<Record<PanelCommand, true>> = {
   restartEngine: true,
   showLog: true,
   openSettings: true,
+  openFolder: true,
 }
 const codeActions: Readonly<Record<CodeAction, true>> = { copy: true, insert: true, apply: true }
 const mentionKinds: Readonly<Record<Mention['kind'], true>> = {

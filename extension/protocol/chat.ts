@@ -5,7 +5,7 @@
 import type { Citation, FoundBy, Place, UnitReference } from './types'
 
 /** What mends an error: a command of the extension, or its settings. */
-export type Remedy = 'downloadModel' | 'chooseModel' | 'restartEngine' | 'showLog' | 'openSettings'
+export type Remedy = 'downloadModel' | 'chooseModel' | 'restartEngine' | 'showLog' | 'openSettings' | 'openFolder'
 
 /** Something that a question points at with `@`. */
 export interface Mention extends Place {

@@ -2,17 +2,8 @@
 import * as vscode from 'vscode'
 import { codeLens, onCodeLensSetting } from '../config'
 import { commands } from '../contributions'
+import { definitionsOf } from './definitions'
 import type { Sessions } from './sessions'
-
-/** Definitions that get a line: of a name inside of a function nobody asks. */
-const kinds = new Set([
-  vscode.SymbolKind.Class,
-  vscode.SymbolKind.Function,
-  vscode.SymbolKind.Method,
-  vscode.SymbolKind.Interface,
-  vscode.SymbolKind.Struct,
-  vscode.SymbolKind.Constructor,
-])
 
 const everyFile: vscode.DocumentSelector = { scheme: 'file' }
 
@@ -33,10 +24,7 @@ export function registerOffers(sessions: Sessions): vscode.Disposable {
     onDidChangeCodeLenses: changed.event,
     async provideCodeLenses(document) {
       if (!codeLens(document.uri) || !isAsked(sessions)) return []
-      const found = await vscode.commands.executeCommand<
-        (vscode.DocumentSymbol | vscode.SymbolInformation)[] | undefined
-      >('vscode.executeDocumentSymbolProvider', document.uri)
-      return definitions(found ?? []).flatMap((range) =>
+      return (await definitionsOf(document.uri)).flatMap(({ name: range }) =>
         offers()
           .slice(0, 2)
           .map(
@@ -65,12 +53,3 @@ const offers = () => [
   { command: commands.usesInline, title: vscode.l10n.t('Longread: who uses this?') },
   { command: commands.breaksInline, title: vscode.l10n.t('Longread: what breaks if it changes?') },
 ]
-
-function definitions(symbols: readonly (vscode.DocumentSymbol | vscode.SymbolInformation)[]): vscode.Range[] {
-  return symbols.flatMap((symbol) => {
-    if (!('children' in symbol)) return kinds.has(symbol.kind) ? [symbol.location.range] : []
-    const own = kinds.has(symbol.kind) ? [symbol.selectionRange] : []
-    const inside = symbol.kind === vscode.SymbolKind.Function || symbol.kind === vscode.SymbolKind.Method
-    return inside ? own : [...own, ...definitions(symbol.children)]
-  })
-}

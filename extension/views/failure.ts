@@ -6,6 +6,7 @@ import { asLongreadError, type ErrorCode, type LongreadError } from '../errors'
 import type { Remedy } from '../protocol/chat'
 
 const remedies: Partial<Record<ErrorCode, Remedy>> = {
+  'no-folder': 'openFolder',
   'no-model': 'downloadModel',
   'bad-model': 'chooseModel',
   'bad-architecture': 'chooseModel',
@@ -27,12 +28,14 @@ const labels: Readonly<Record<Remedy, () => string>> = {
   restartEngine: () => vscode.l10n.t('Start the Engine Again'),
   showLog: () => vscode.l10n.t('Show the Log'),
   openSettings: () => vscode.l10n.t('Open Settings'),
+  openFolder: () => vscode.l10n.t('Open Folder…'),
 }
 
 export const remedyLabel = (remedy: Remedy): string => labels[remedy]()
 
 export async function mend(remedy: Remedy): Promise<void> {
   if (remedy === 'openSettings') await vscode.commands.executeCommand('workbench.action.openSettings', 'longread')
+  else if (remedy === 'openFolder') await vscode.commands.executeCommand('vscode.openFolder')
   else await vscode.commands.executeCommand(commands[remedy] satisfies CommandId)
 }
 

@@ -5,14 +5,23 @@
 import * as vscode from 'vscode'
 import { promptly } from '../answer/asking'
 import { earlier } from '../answer/conversation'
+import { definitionsOf } from './definitions'
 import { harmless } from '../answer/harmless'
-import { nameOf, ownQuestion, presetQuestion, type InlineQuestion, type Preset, type Subject } from '../answer/inline'
+import {
+  nameOf,
+  ownQuestion,
+  presetQuestion,
+  type InlineQuestion,
+  type Named,
+  type Preset,
+  type Subject,
+} from '../answer/inline'
 import { inMarkdown } from '../answer/plain'
 import { turnResult } from '../answer/turn-result'
 import { answerSettings } from '../config'
 import { agents } from '../contributions'
 import { asLongreadError } from '../errors'
-import type { EarlierTurn, Unit } from '../protocol/types'
+import type { EarlierTurn } from '../protocol/types'
 import type { Chat } from './chat/panel'
 import { doing } from './chat/session-view'
 import { messageOf } from './failure'
@@ -148,7 +157,7 @@ export class InlineQuestions implements vscode.Disposable {
   private async answer(
     thread: vscode.CommentThread,
     { folder, session }: FolderSession,
-    put: (subject: Subject, units: readonly Unit[]) => InlineQuestion,
+    put: (subject: Subject, around: readonly Named[]) => InlineQuestion,
   ): Promise<void> {
     const { t } = vscode.l10n
     const before = this.threads.get(thread)
@@ -158,8 +167,11 @@ export class InlineQuestions implements vscode.Disposable {
     const asked: Asked = { subject, abort, before: before?.before ?? [], lastQuestion: '' }
     this.threads.set(thread, asked)
     this.sessions.used()
-    const units = await session.units(subject.file).catch(() => [])
-    const { question, within } = put(subject, units)
+    const [units, definitions] = await Promise.all([
+      session.units(subject.file).catch(() => []),
+      definitionsOf(thread.uri).catch(() => []),
+    ])
+    const { question, within } = put(subject, [...definitions, ...units])
     asked.lastQuestion = question
     const answer = new InlineComment({ name: 'Longread', iconPath: this.icon }, `*${t('Working…')}*`)
     thread.comments = [...thread.comments, new InlineComment({ name: t('You') }, inMarkdown(question)), answer]

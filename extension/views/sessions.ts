@@ -25,6 +25,8 @@ export class Sessions implements vscode.Disposable {
   readonly onDidChange = this.changed.event
   private engine: EngineClient | undefined
   private computing: Device | undefined
+  /** The folder that a person chose, until a file of another one is looked at. */
+  private chosen: vscode.WorkspaceFolder | undefined
   private readonly disposables: vscode.Disposable[] = [this.changed]
 
   constructor(
@@ -38,22 +40,36 @@ export class Sessions implements vscode.Disposable {
       watcher.onDidChange(touched),
       watcher.onDidCreate(touched),
       watcher.onDidDelete(touched),
-      vscode.window.onDidChangeActiveTextEditor(() => this.changed.fire()),
+      vscode.window.onDidChangeActiveTextEditor((editor) => {
+        if (editor && folderOf(editor) !== this.chosen) this.chosen = undefined
+        this.changed.fire()
+      }),
       vscode.workspace.onDidChangeWorkspaceFolders(({ removed }) => {
         for (const folder of removed) this.drop(folder)
+        if (this.chosen && removed.includes(this.chosen)) this.chosen = undefined
         this.changed.fire()
       }),
       onEngineSettings(() => this.restart()),
     )
   }
 
-  /** The session of the folder that the active editor's file lies in, else of the first folder. */
+  /** The session of the folder that was chosen, else of that which the active editor's file lies in, else of the first. */
   get current(): FolderSession | undefined {
-    const uri = vscode.window.activeTextEditor?.document.uri
-    const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri: { scheme } }) => scheme === 'file')
-    const active = uri && vscode.workspace.getWorkspaceFolder(uri)
-    const folder = folders.find((f) => f === active) ?? folders[0]
+    const folders = foldersOnDisk()
+    const active = folderOf(vscode.window.activeTextEditor)
+    const folder = this.chosen ?? folders.find((f) => f === active) ?? folders[0]
     return folder && this.of(folder)
+  }
+
+  /** Lets a person say which folder is the current one; false: nothing was chosen. */
+  async chooseFolder(): Promise<boolean> {
+    const folders = foldersOnDisk()
+    const items = folders.map((folder) => ({ label: folder.name, description: folder.uri.fsPath, folder }))
+    const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('The Folder That Is Asked') })
+    if (!picked) return false
+    this.chosen = picked.folder
+    this.changed.fire()
+    return true
   }
 
   /** What computes the model that is loaded. */
@@ -80,8 +96,7 @@ export class Sessions implements vscode.Disposable {
 
   /** Reads what should be read without being asked for. */
   start(): void {
-    for (const folder of vscode.workspace.workspaceFolders ?? []) {
-      if (folder.uri.scheme !== 'file') continue
+    for (const folder of foldersOnDisk()) {
       const when = readingStart(folder.uri)
       if (when === 'automatic' || (when === 'afterFirstUse' && this.memento.get(usedKey) === true))
         this.of(folder).session.read()
@@ -150,6 +165,13 @@ export class Sessions implements vscode.Disposable {
     this.sessions.delete(key)
   }
 }
+
+/** Those that can be read. */
+const foldersOnDisk = (): vscode.WorkspaceFolder[] =>
+  (vscode.workspace.workspaceFolders ?? []).filter(({ uri: { scheme } }) => scheme === 'file')
+
+const folderOf = (editor: vscode.TextEditor | undefined): vscode.WorkspaceFolder | undefined =>
+  editor && vscode.workspace.getWorkspaceFolder(editor.document.uri)
 
 /** Relative to the folder, with forward slashes. */
 const nameIn = (folder: vscode.WorkspaceFolder, uri: vscode.Uri): string =>

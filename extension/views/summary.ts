@@ -39,7 +39,7 @@ export async function summarize(sessions: Sessions, chosen?: vscode.Uri): Promis
       await replace(document, summaryText(name, sections))
     }),
   )
-  await vscode.commands.executeCommand('markdown.showPreviewToSide', document.uri).then(undefined, () => undefined)
+  await vscode.commands.executeCommand('markdown.showPreview', document.uri).then(undefined, () => undefined)
   void offerToSave(document, folder.uri, t('The summary of {0} is done.', name))
 }
 

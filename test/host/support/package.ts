@@ -1,8 +1,9 @@
-/** The extension's package, made once a test process as it is published. */
+/** The extension's package as it is published. */
 import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../../extension/engine/addon'
+import { temporaryFolder } from '../../support/temp'
 import { withoutCoverage } from './code-server'
 
 export interface Packaged {
@@ -12,7 +13,12 @@ export interface Packaged {
   readonly files: readonly string[]
 }
 
-export function packageExtension(folder: string): Packaged {
+let made: Packaged | undefined
+
+/** Made once a test process. */
+export const packageExtension = (): Packaged => (made ??= pack(temporaryFolder()))
+
+function pack(folder: string): Packaged {
   const file = join(folder, 'longread.vsix')
   const vsce = join(packageRoot(), 'node_modules/.bin/vsce')
   const options = { cwd: packageRoot(), env: withoutCoverage(), stdio: 'pipe', encoding: 'utf8' } as const
