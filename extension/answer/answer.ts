@@ -11,10 +11,9 @@ import { recall, textsOf } from '../recall/recall'
 import { fits } from './fit'
 import { citations, type WatchedToken } from './citations'
 import { meantBy, withRoom } from './conversation'
-import { OneLine } from './one-line'
 import { buildPrompt } from './prompt'
 import { readingList } from './reading-list'
-import { Unrepeated } from './repetition'
+import { Speech } from './speech'
 
 export interface AnswerTools {
   readonly signal: AbortSignal
@@ -82,29 +81,15 @@ export async function answer(
   const prompt = buildPrompt(model, question, reading, said)
   const watchHeads = profile.heads.length > 0 ? headsOf(profile) : middleHeads(model.info())
   const watched: WatchedToken[] = []
-  const decoder = new TextDecoder()
   const meter = new ProgressMeter('prefill', 'tokens', tools.progress)
-  const unrepeated = new Unrepeated()
-  const line = prompt.oneLine ? new OneLine() : undefined
-  const enough = new AbortController()
-  let text = ''
-  let written = 0
+  const speech = new Speech(prompt.oneLine, tools.text)
   let firstToken = 0
-  const say = (piece: string) => {
-    if (piece === '') return
-    text += piece
-    tools.text(piece)
-  }
   const onToken = (token: GeneratedToken) => {
     if (firstToken === 0) firstToken = performance.now()
-    watched.push({ start: written, attention: token.attention })
-    const decoded = decoder.decode(token.piece, { stream: true })
-    const piece = line ? line.push(decoded) : decoded
-    written += piece.length
-    say(unrepeated.push(piece))
-    if (unrepeated.over || line?.over) enough.abort()
+    watched.push({ start: speech.written, attention: token.attention })
+    speech.push(token.piece)
   }
-  await cancellable(addon, AbortSignal.any([tools.signal, enough.signal]), (cancel) =>
+  await cancellable(addon, AbortSignal.any([tools.signal, speech.over]), (cancel) =>
     model.generate(
       { ...request.sampling, tokens: prompt.tokens, watch: prompt.spans, watchHeads },
       cancel,
@@ -114,11 +99,9 @@ export async function answer(
       },
     ),
   ).catch((thrown: unknown) => {
-    if (!enough.signal.aborted || tools.signal.aborted) throw thrown
+    if (!speech.over.aborted || tools.signal.aborted) throw thrown
   })
-  if (!line?.over) say(unrepeated.push(decoder.decode()))
-  say(unrepeated.end())
-  const trimmed = text.trimEnd()
+  const trimmed = speech.end()
   return {
     answer: trimmed,
     ...told,

@@ -60,4 +60,25 @@ export function buildPrompt(
   return { tokens: templateTokens(model, messages).whole(), spans, oneLine: false }
 }
 
+/** The same for a model that has read the whole repository: what stands before all files, and what stands after them. */
+export function memoryPrompt(
+  model: NativeModel,
+  question: string,
+): { readonly before: Int32Array; readonly after: Int32Array; readonly oneLine: boolean } {
+  const { chats } = model.info()
+  let bound = 0
+  const content = (tokens: TokenList) => {
+    bound = tokens.length
+    tokens.push(model.tokenize(asked(question), false))
+  }
+  const tokens = chats
+    ? templateTokens(model, [
+        { role: 'system', content: system },
+        { role: 'user', content },
+      ])
+    : filled(model, `${mark(0)}\nAnswer:`, [{ content }])
+  const whole = tokens.whole()
+  return { before: whole.slice(0, bound), after: whole.slice(bound), oneLine: !chats }
+}
+
 const mark = (i: number): string => `\u0001${i}\u0001`

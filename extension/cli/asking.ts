@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { AskRequest } from '../protocol/types'
 import { describeMissing, printUnit } from './reading'
+import { describeMemory, memoryReadingOf, memoryReadingOptions, type MemoryReadingFlags } from './memory-reading'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
 import { jsonLine, oneLine, printable, seconds } from './terminal'
 
-interface AskFlags extends RecallFlags {
+interface AskFlags extends RecallFlags, MemoryReadingFlags {
   readonly temperature: number
   readonly topP: number
   readonly seed: number
@@ -25,7 +26,7 @@ const fraction =
   }
 
 export function addAsking(program: Command): void {
-  recallOptions(program.command('ask <dir> <question>'), 10)
+  memoryReadingOptions(recallOptions(program.command('ask <dir> <question>'), 10))
     .summary('answer a question about a folder, with citations')
     .description(
       'Finds the code that a question means, reads it afresh, answers, and cites the lines that the model looked at.',
@@ -43,12 +44,14 @@ export function addAsking(program: Command): void {
 async function ask(dir: string, question: string, flags: AskFlags): Promise<void> {
   if (question.trim() === '') throw new LongreadError('usage', 'The question is empty.')
   const { temperature, topP, seed, maxTokens, readingTokens } = flags
+  const reading = memoryReadingOf(flags)
   const request: AskRequest = {
     ...(await streamRequest(dir, flags)),
     ...recallPart(flags),
     question,
     readingTokens,
     sampling: { temperature, topP, seed, maxTokens },
+    ...(reading ? { reading } : {}),
   }
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const result = await client.call('ask', request, {
@@ -70,8 +73,9 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
     for (const place of cited) process.stdout.write(`  ${oneLine(place)}\n`)
     if (result.missing) process.stdout.write(`\n${describeMissing(result.missing)}\n`)
     if (!flags.why) return
-    process.stdout.write('\nRead:\n')
+    process.stdout.write(`\n${result.memory ? 'Looked up' : 'Read'}:\n`)
     for (const unit of result.reading) printUnit(unit)
+    if (result.memory) process.stdout.write(`\n${describeMemory(result.memory)}\n`)
     const { recall, firstToken, answer } = result.timings
     process.stdout.write(
       `\nFound in ${seconds(recall / 1000)}, first word after ${seconds(firstToken / 1000)} more, answered in ${seconds(answer / 1000)}.\n`,

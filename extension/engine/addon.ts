@@ -268,6 +268,13 @@ export interface InfLlmParameters {
 /** What each layer used: [layer][list]; one list for all heads, or one a head; none where a layer slides by itself. */
 export type UsedUnits = readonly (readonly Int32Array[])[]
 
+/** Tokens of the question that are read; then the units that its last execution block used; then token after token. */
+export interface MemoryEvent {
+  readonly read?: number
+  readonly units?: UsedUnits
+  readonly token?: Omit<GeneratedToken, 'attention'>
+}
+
 /** A stream read by InfLLM's method. A running call keeps the model. */
 export interface NativeInfLlm {
   info(): {
@@ -307,8 +314,8 @@ export interface NativeInfLlm {
       readonly units: Int32Array
     },
     cancel: NativeCancel,
-    listener: (read: number | undefined, token?: Omit<GeneratedToken, 'attention'>) => void,
-  ): Promise<{ readonly end: 'stop' | 'length'; readonly units: UsedUnits }>
+    listener: (told: MemoryEvent) => void,
+  ): Promise<'stop' | 'length'>
   dispose(): void
 }
 

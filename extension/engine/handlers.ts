@@ -21,6 +21,7 @@ import type {
   RecallResult,
   StreamRequest,
 } from '../protocol/types'
+import { MemoryStreams } from '../infllm/asking'
 import { namedFiles } from '../recall/backlog'
 import type { Step } from '../recall/calibration/features'
 import { contentsOf } from '../recall/contents'
@@ -60,6 +61,7 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
       }),
     ask: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
+        if (request.reading) return engine.streams.ask(request, request.reading, engine, tools)
         const started = performance.now()
         const memory = await engine.ready(request, [request.question], tools)
         const stream = performance.now() - started
@@ -104,6 +106,7 @@ const memoryKey = (root: string, { breadcrumbs, memory }: StreamRequest): string
 
 class Engine {
   readonly turns = new Turns()
+  readonly streams = new MemoryStreams()
   private loaded: { readonly key: string; readonly model: LoadedModel } | undefined
   private readonly memories = new Map<string, Memory>()
 
@@ -191,6 +194,7 @@ class Engine {
 
   async dispose(): Promise<void> {
     this.background?.abort()
+    this.streams.close()
     await this.close()
   }
 
@@ -275,6 +279,7 @@ class Engine {
     if (this.loaded?.key === key) return this.loaded.model
     this.background?.abort()
     await this.close()
+    this.streams.close()
     this.loaded?.model.model.dispose()
     this.loaded = undefined
     readModelFile(request.model)

@@ -241,8 +241,27 @@ export interface SamplingOptions {
   readonly maxTokens: number
 }
 
+/**
+ * A question answered from keys and values of everything that was read (InfLLM), instead of from units read afresh. What each number
+ * is: native/infllm/parameters.h.
+ */
+export interface MemoryReading {
+  /** What is looked up: units of code, or blocks of equally many tokens as in the paper. */
+  readonly units: 'code' | 'blocks'
+  /** Who chooses: every layer for itself, or what `recall` finds, once for all layers. */
+  readonly choose: 'layers' | 'recall'
+  /** While the answer is made: for every token, or once for the question. */
+  readonly lookUps: 'each' | 'once'
+  /** The question looks up, and is read again with what it found. */
+  readonly twice: boolean
+  /** InfLLM's parameters that are not the model's usual ones, by name. */
+  readonly parameters: Readonly<Record<string, number | string | boolean>>
+}
+
 export interface AskRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly question: string
+  /** Left out: units are found and read afresh. */
+  readonly reading?: MemoryReading
   readonly sampling: SamplingOptions
   /** Tokens of code that the model reads before it answers. */
   readonly readingTokens: number
@@ -294,6 +313,17 @@ export interface SentenceCitation extends Citation {
   readonly weight: number
 }
 
+export interface MemoryTotals {
+  readonly files: number
+  readonly tokens: number
+  readonly units: number
+  /** In memory and on disk. */
+  readonly memoryBytes: number
+  readonly diskBytes: number
+  /** Of reading, where it was read now. */
+  readonly tokensPerSecond?: number
+}
+
 export interface AskResult {
   readonly answer: string
   /** What was looked for, where the question alone only pointed back. */
@@ -307,6 +337,8 @@ export interface AskResult {
   readonly found: boolean
   /** Left out when everything was held. */
   readonly missing?: Missing
+  /** Of an answer from memory: what was read and where it is. */
+  readonly memory?: MemoryTotals
   /** Milliseconds by step; `firstToken` counts from the end of recall. */
   readonly timings: {
     readonly stream: number

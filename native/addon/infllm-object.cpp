@@ -57,9 +57,11 @@ Napi::Array units_to(Napi::Env env, const std::vector<UnitLists>& layers) {
     return result;
 }
 
-// Either how much was read, or a token.
+// How much was read, or what the question used, or a token.
 struct Event {
     int read = 0;
+    bool found = false;
+    std::vector<UnitLists> units;
     GeneratedToken token;
 };
 
@@ -179,31 +181,32 @@ Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
         const auto units = tokens_of(field(request, "units"), "units");
         options.units.assign(units.begin(), units.end());
         auto cancel = CancelObject::of(call[1]);
-        using AnswerTask = Task<MemoryAnswer, Event>;
+        using AnswerTask = Task<bool, Event>;
         return AnswerTask::start(
             call.Env(), call[2],
             [=](const AnswerTask::Report& report) {
                 std::lock_guard<std::mutex> guard(held->loaded->model->lock);
-                return answer_from_memory(
-                    *held->memory, *held->loaded->tokenizer, options, *cancel,
-                    [&](int done) { report(Event{done, {}}); },
-                    [&](GeneratedToken&& token) { report(Event{0, std::move(token)}); });
+                MemoryAnswerListeners listeners;
+                listeners.on_prefill = [&](int done) { report(Event{done, false, {}, {}}); };
+                listeners.on_units = [&](const std::vector<UnitLists>& used) { report(Event{0, true, used, {}}); };
+                listeners.on_token = [&](GeneratedToken&& token) { report(Event{0, false, {}, std::move(token)}); };
+                return answer_from_memory(*held->memory, *held->loaded->tokenizer, options, *cancel, listeners);
             },
-            [](Napi::Env env, MemoryAnswer& answer) {
-                Napi::Object result = Napi::Object::New(env);
-                result.Set("end", answer.stopped ? "stop" : "length");
-                result.Set("units", units_to(env, answer.units));
-                return result;
-            },
+            [](Napi::Env env, bool& stopped) { return Napi::String::New(env, stopped ? "stop" : "length"); },
             [](Napi::Env env, const Napi::FunctionReference& listener, const Event& event) {
+                Napi::Object told = Napi::Object::New(env);
                 if (event.read > 0) {
-                    listener.Call({Napi::Number::New(env, event.read)});
-                    return;
+                    told.Set("read", event.read);
+                } else if (event.found) {
+                    told.Set("units", units_to(env, event.units));
+                } else {
+                    Napi::Object token = Napi::Object::New(env);
+                    token.Set("token", event.token.token);
+                    token.Set("piece",
+                              Napi::Buffer<char>::Copy(env, event.token.piece.data(), event.token.piece.size()));
+                    told.Set("token", token);
                 }
-                Napi::Object token = Napi::Object::New(env);
-                token.Set("token", event.token.token);
-                token.Set("piece", Napi::Buffer<char>::Copy(env, event.token.piece.data(), event.token.piece.size()));
-                listener.Call({env.Undefined(), token});
+                listener.Call({told});
             });
     });
 }

@@ -32,16 +32,15 @@ std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& token
 
 namespace {
 
-MemoryAnswer answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
-                    const Cancel& cancel, const std::function<void(int)>& on_prefill,
-                    const std::function<void(GeneratedToken&&)>& on_token) {
+bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options, const Cancel& cancel,
+            const MemoryAnswerListeners& listeners) {
     // What is read now is never looked up by another question, but a long one may become units meanwhile.
     auto read_question = [&] {
         std::vector<int> length;
         if (memory.is_cut())
             length = {static_cast<int>(options.tokens.size())};
         return read_stream(memory, options.tokens, length, {static_cast<int32_t>(options.tokens.size()) - 1}, nullptr,
-                           cancel, on_prefill);
+                           cancel, listeners.on_prefill);
     };
     auto use_found = [&] {
         std::vector<UnitLists> found = memory.used_units();
@@ -62,39 +61,35 @@ MemoryAnswer answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnsw
         if (options.look_ups == LookUps::each)
             memory.use({});
     }
-    MemoryAnswer answer;
-    answer.units = memory.used_units();
+    listeners.on_units(memory.used_units());
     if (options.look_ups == LookUps::once && options.units.empty())
         use_found();
     Sampler sampler(options.sampling);
     for (int made = 0; made < options.sampling.max_tokens; ++made) {
         const int32_t token = sampler.next(logits);
-        if (tokenizer.ends_generation(token)) {
-            answer.stopped = true;
-            break;
-        }
-        on_token({token, tokenizer.piece(token), {}});
+        if (tokenizer.ends_generation(token))
+            return true;
+        listeners.on_token({token, tokenizer.piece(token), {}});
         if (made + 1 == options.sampling.max_tokens)
             break;
         if (memory.is_cut())
             memory.cut({1});
         memory.read(&token, 1, {0}, cancel, logits);
     }
-    return answer;
+    return false;
 }
 
 } // namespace
 
-MemoryAnswer answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
-                                const Cancel& cancel, const std::function<void(int)>& on_prefill,
-                                const std::function<void(GeneratedToken&&)>& on_token) {
+bool answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+                        const Cancel& cancel, const MemoryAnswerListeners& listeners) {
     if (options.tokens.empty())
         throw Error("usage", "There is nothing to answer.");
     memory.mark();
     try {
-        MemoryAnswer answered = answer(memory, tokenizer, options, cancel, on_prefill, on_token);
+        const bool stopped = answer(memory, tokenizer, options, cancel, listeners);
         memory.rewind();
-        return answered;
+        return stopped;
     } catch (...) {
         memory.rewind();
         throw;

@@ -26,14 +26,15 @@ struct MemoryAnswerOptions {
     std::vector<int> units; // which all layers use, instead of looking up; empty: they look up
 };
 
-struct MemoryAnswer {
-    bool stopped = false;         // the model ended it itself
-    std::vector<UnitLists> units; // what the question's last execution block used, by layer
+struct MemoryAnswerListeners {
+    std::function<void(int)> on_prefill;                         // tokens of the question that are read
+    std::function<void(const std::vector<UnitLists>&)> on_units; // what it used, by layer; before the first token
+    std::function<void(GeneratedToken&&)> on_token;
 };
 
-// Answers a question; afterwards the memory is as it was. Throws like InfLlm::read, and Error("usage").
-MemoryAnswer answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
-                                const Cancel& cancel, const std::function<void(int)>& on_prefill,
-                                const std::function<void(GeneratedToken&&)>& on_token);
+// Answers a question; true when the model ended its answer itself. Afterwards the memory is as it was. Throws like
+// InfLlm::read, and Error("usage").
+bool answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+                        const Cancel& cancel, const MemoryAnswerListeners& listeners);
 
 } // namespace longread

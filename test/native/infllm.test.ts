@@ -13,6 +13,7 @@ import {
   loadAddon,
   type InfLlmParameters,
   type NativeModel,
+  type UsedUnits,
 } from '../../extension/engine/addon'
 import { f32, str, u32, writeGguf } from '../support/gguf-writer'
 import { largestDifference, run } from '../support/model'
@@ -68,8 +69,14 @@ const question = (tokens: Int32Array) =>
 
 const answerTo = async (memory: ReturnType<typeof memoryOf>, request: Parameters<typeof memory.answer>[0]) => {
   const made: number[] = []
-  const result = await run((cancel) => memory.answer(request, cancel, (_, token) => token && made.push(token.token)))
-  return { made, ...result }
+  let units: UsedUnits = []
+  const end = await run((cancel) =>
+    memory.answer(request, cancel, ({ units: used, token }) => {
+      if (used) units = used
+      if (token) made.push(token.token)
+    }),
+  )
+  return { made, end, units }
 }
 
 const plainRope: PlainRope = { base: 10_000, scale: 1 }

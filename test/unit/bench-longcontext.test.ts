@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import type { NativeModel } from '../../extension/engine/addon'
 import { cellsOf, FigureFile, parseFigures, table, type Figure } from '../bench/longcontext/figures'
 import { heatMap } from '../bench/longcontext/heat-map'
-import { settingsOf } from '../bench/longcontext/run'
 import { isRight, makeCase, taskNames } from '../bench/longcontext/tasks'
 import { temporaryFolder } from '../support/temp'
 
@@ -53,16 +52,6 @@ describe('a long text of the bench', () => {
     const kv = { task: 'kv', answer: 'ab-12' } as const
     assert.ok(isRight(kv, 'ab-12"') && isRight(kv, ' "ab-12",'))
     assert.ok(!isRight(kv, 'ab-13, ab-12'))
-  })
-
-  it('takes the parameters of the paper by name', () => {
-    assert.deepEqual(settingsOf('nLocal=512, perhead=true,places=ordered'), {
-      nLocal: 512,
-      perhead: true,
-      places: 'ordered',
-    })
-    assert.throws(() => settingsOf('local=3'), /knows no "local"/)
-    assert.throws(() => settingsOf('topk=few'), /topk must be a number/)
   })
 })
 

@@ -11,13 +11,14 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { librariesFolder, loadAddon, type InfLlmParameters } from '../../../extension/engine/addon'
+import { librariesFolder, loadAddon } from '../../../extension/engine/addon'
 import { resolveModel } from '../../../extension/engine/catalogue'
+import { settingsOf } from '../../../extension/infllm/parameters'
 import { machine } from '../recall/figures'
 import { FigureFile, parseFigures, table, type Figure } from './figures'
 import { heatMap } from './heat-map'
 import { isRight, makeCase, taskNames, type TaskName } from './tasks'
-import { paper, say, ways, type Way } from './ways'
+import { say, ways, type Way } from './ways'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -26,19 +27,6 @@ function tokensOf(text: string): number {
   const match = /^(\d+)(K?)$/i.exec(text.trim())
   if (!match) throw new Error(`--lengths takes numbers of tokens such as 16K, not "${text}".`)
   return Number(match[1]) * (match[2] === '' ? 1 : 1024)
-}
-
-/** Parameters as `name=value,…`, of the paper's setting's own names and kinds. */
-export function settingsOf(text: string): Partial<InfLlmParameters> {
-  const settings: Record<string, unknown> = {}
-  for (const part of text.split(',').filter((one) => one.trim() !== '')) {
-    const [name = '', value = ''] = part.split('=').map((one) => one.trim())
-    const usual = (paper as unknown as Record<string, unknown>)[name]
-    if (usual === undefined) throw new Error(`--set knows no "${name}", only ${Object.keys(paper).join(', ')}.`)
-    if (typeof usual === 'number' && !/^\d+$/.test(value)) throw new Error(`${name} must be a number, not "${value}".`)
-    settings[name] = typeof usual === 'number' ? Number(value) : typeof usual === 'boolean' ? value === 'true' : value
-  }
-  return settings as Partial<InfLlmParameters>
 }
 
 function named<T>(what: string, text: string, known: readonly T[], nameOf: (one: T) => string): T[] {
@@ -82,7 +70,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (!(depth >= 0 && depth <= 1)) throw new Error(`--depths are from 0 to 100, not "${text}".`)
     return depth
   })
-  const parameters = settingsOf(values.set)
+  const parameters = settingsOf(values.set, '--set')
   const { path } = await resolveModel(values.model)
   const addon = loadAddon()
   const load = { path, weights: 'fast', threads: Number(values.threads), libraries: librariesFolder() } as const

@@ -1,22 +1,7 @@
 /** Ways of reading that are held against each other: full attention, a window without lookup, InfLLM as in the paper and otherwise. */
-import type { InfLlmParameters, NativeAddon, NativeModel } from '../../../extension/engine/addon'
+import type { InfLlmParameters, NativeAddon, NativeModel, UsedUnits } from '../../../extension/engine/addon'
+import { paper } from '../../../extension/infllm/parameters'
 import type { Case } from './tasks'
-
-/** The paper's setting for its models (its config/llama-3-inf-llm.yaml). */
-export const paper: InfLlmParameters = {
-  nInit: 128,
-  nLocal: 4096,
-  blockSize: 128,
-  topk: 16,
-  reprTopk: 4,
-  maxCachedBlock: 32,
-  excBlockSize: 512,
-  perhead: false,
-  distance: 0,
-  places: 'one',
-  format: 'f16',
-  folder: '',
-}
 
 export interface Way {
   readonly name: string
@@ -84,7 +69,11 @@ export async function say(way: Way, asked: Case, reading: Reading): Promise<Said
     const readSeconds = seconds(started)
     const { lookUps = 'each', twice = false } = way
     const question = { ...sampling, tokens: asked.question, lookUps, twice, units: none }
-    const { units } = await memory.answer(question, cancel, (_, token) => token && pieces.push(token.piece))
+    let units: UsedUnits = []
+    await memory.answer(question, cancel, ({ units: used, token }) => {
+      if (used) units = used
+      if (token) pieces.push(token.piece)
+    })
     const starts = memory.unitStarts()
     const holds = (unit: number) => (starts[unit] ?? Infinity) < asked.to && asked.from < (starts[unit + 1] ?? 0)
     return {

@@ -1,0 +1,66 @@
+/** Options of answering from memory (InfLLM) instead of from units read afresh. */
+import { Option, type Command } from 'commander'
+import { LongreadError } from '../errors'
+import { settingsOf } from '../infllm/parameters'
+import type { MemoryReading, MemoryTotals } from '../protocol/types'
+import { bytes } from './terminal'
+
+export interface MemoryReadingFlags {
+  readonly reading: 'afresh' | 'memory'
+  readonly units: MemoryReading['units']
+  readonly choose: MemoryReading['choose']
+  readonly lookUps: MemoryReading['lookUps']
+  readonly twice?: boolean
+  readonly set: string
+}
+
+export function memoryReadingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--reading <how>',
+        'afresh: what is found is read again; memory: the whole folder is read as one text, of which every layer looks up keys and values (InfLLM)',
+      )
+        .choices(['afresh', 'memory'])
+        .default('afresh'),
+    )
+    .addOption(
+      new Option('--units <which>', 'with --reading memory: units of code, or blocks of equally many tokens')
+        .choices(['code', 'blocks'])
+        .default('code'),
+    )
+    .addOption(
+      new Option('--choose <who>', 'with --reading memory: every layer for itself, or recall once for all')
+        .choices(['layers', 'recall'])
+        .default('layers'),
+    )
+    .addOption(
+      new Option('--look-ups <when>', 'with --reading memory: for each word of the answer, or once for the question')
+        .choices(['each', 'once'])
+        .default('each'),
+    )
+    .option('--twice', 'with --reading memory: the question is read again with what it found')
+    .option('--set <name=value,…>', 'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8', '')
+}
+
+/** Undefined where units are read afresh; then none of its options may be given. */
+export function memoryReadingOf(flags: MemoryReadingFlags): MemoryReading | undefined {
+  const { reading, units, choose, lookUps, twice = false, set } = flags
+  if (reading === 'memory')
+    return { units, choose, lookUps, twice, parameters: settingsOf(set, '--set') as MemoryReading['parameters'] }
+  if (units !== 'code' || choose !== 'layers' || lookUps !== 'each' || twice || set !== '')
+    throw new LongreadError('usage', '--units, --choose, --look-ups, --twice and --set need --reading memory.')
+  return undefined
+}
+
+export function describeMemory({
+  files,
+  tokens,
+  units,
+  memoryBytes,
+  diskBytes,
+  tokensPerSecond,
+}: MemoryTotals): string {
+  const rate = tokensPerSecond === undefined ? '' : ` at ${Math.round(tokensPerSecond)} tokens/s`
+  return `${files} files, ${tokens.toLocaleString('en-US')} tokens read as one text${rate}; ${units} units, ${bytes(memoryBytes)} in memory, ${bytes(diskBytes)} on disk.`
+}
