@@ -43,11 +43,20 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
         const memory = await engine.memory(request, tools)
         return memory.read(engine.options(request, tools, turn))
       }),
-    update: (request, tools) =>
-      engine.turns.take('update', tools.signal, async (turn) => {
+    update: async (request, tools) => {
+      const started = performance.now()
+      const { changes } = request
+      const note = async (turn: Turn) =>
+        (await engine.memory(request, tools)).note(changes, engine.options(request, tools, turn))
+      // What is typed is told right before a question, which has to know of it though another question is being answered.
+      const typed = changes.some(({ text }) => text !== undefined)
+      if (typed) await engine.turns.take('question', tools.signal, () => note(uninterrupted))
+      return engine.turns.take('update', tools.signal, async (turn) => {
+        if (!typed) await note(turn)
         const memory = await engine.memory(request, tools)
-        return memory.update(request.changes, engine.options(request, tools, turn))
-      }),
+        return memory.readNoted(changes, engine.options(request, tools, turn), started)
+      })
+    },
     recall: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, request.questions, tools)

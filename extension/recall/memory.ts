@@ -129,20 +129,25 @@ export class Memory extends KeptFiles {
     this.search = 'done'
   }
 
-  /**
-   * Brings in files that were saved, removed, renamed or typed in, the last of `changes` first. From the start they are found by
-   * their words, and what did not change in them by attention, too; it resolves when they are read. What else there is is looked for
-   * when nobody has, and waits.
-   */
+  /** Brings in files that were saved, removed, renamed or typed in, the last of `changes` first: `note`, then `readNoted`. */
   async update(changes: readonly Change[], options: ReadOptions): Promise<UpdateResult> {
     const started = performance.now()
+    await this.note(changes, options)
+    return this.readNoted(changes, options, started)
+  }
+
+  /**
+   * From here on they are found by their words, and what did not change in them by attention, too. What else there is is looked for
+   * when nobody has, and waits.
+   */
+  async note(changes: readonly Change[], options: ReadOptions): Promise<void> {
     for (const { file } of changes)
       if (!isRelative(file)) throw new LongreadError('usage', `${file} is not the name of a file in the workspace.`)
     for (const { file, text } of changes) {
       if (typeof text === 'string') this.unsavedTexts.set(file, text)
       else this.unsavedTexts.delete(file)
     }
-    const names = [...new Set(changes.map(({ file }) => file))]
+    const names = namesIn(changes)
     const found = await discover(this.root, { signal: options.signal, only: names })
     const present = new Map(found.files.map((source) => [source.file, source]))
     const skipped = byFile(found.skipped)
@@ -158,9 +163,18 @@ export class Memory extends KeptFiles {
       else if (text !== undefined) await this.lookAtUnsaved(file, text, source, options)
       else if (source) await this.lookAt(source, leaving, options, true)
     }
+  }
+
+  /** It resolves when they are read. `started`: from when on that is timed. */
+  async readNoted(
+    changes: readonly Change[],
+    options: ReadOptions,
+    started = performance.now(),
+  ): Promise<UpdateResult> {
     const { files, tokens } = await this.drain(options, true)
     const ms = performance.now() - started
-    return { files, tokens, ms, missing: this.missing(), held: this.totals(), skipped: this.leftOut.of(names) }
+    const skipped = this.leftOut.of(namesIn(changes))
+    return { files, tokens, ms, missing: this.missing(), held: this.totals(), skipped }
   }
 
   /** Reads again what a question found damaged on disk; false when there was nothing. */
@@ -336,6 +350,8 @@ export class Memory extends KeptFiles {
     return { read: await this.layOut(now, options) }
   }
 }
+
+const namesIn = (changes: readonly Change[]): string[] => [...new Set(changes.map(({ file }) => file))]
 
 /** Whether a name stays inside the workspace: relative, with forward slashes, without any way up. */
 const isRelative = (file: string): boolean =>

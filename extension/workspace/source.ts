@@ -49,6 +49,8 @@ async function judge(file: string, content: Buffer, wanted: boolean, isClean: Re
 
 /** The same for a text that an editor holds and nobody has saved. */
 export async function judgeText(file: string, text: string, { wanted, isClean }: ReadOptions): Promise<Source> {
+  const named = secretByName(file)
+  if (named !== undefined) return { skipped: secretReason(named) }
   if (!/\S/.test(text)) return { skipped: 'empty' }
   if (text.startsWith('version https://git-lfs.github.com/spec/')) return { skipped: 'kept elsewhere by Git LFS' }
   if (wanted !== true) {

@@ -115,6 +115,17 @@ describe('a memory while people work', () => {
     await opened.close()
   })
 
+  it('holds no text that is typed in a file whose name says that it is a secret', async () => {
+    const opened = await TestMemory.open(workspace({ 'a.py': python('alpha') }), null)
+    await opened.read()
+    const { skipped } = await opened.update(
+      { file: '.env', text: 'COLOUR=blue\n' },
+      { file: 'id_rsa', text: 'words\n' },
+    )
+    assert.deepEqual(opened.memory.files(), ['a.py'])
+    assert.deepEqual(skipped, [])
+  })
+
   it('reads after a branch switch only contents that it never saw', async () => {
     const [root, folder] = [workspace(many(6)), join(temporaryFolder(), 'memory')]
     const opened = await TestMemory.open(root, folder)
@@ -293,6 +304,23 @@ describe('the engine while a workspace is read', () => {
     } finally {
       await client.dispose()
     }
+  })
+
+  it('knows what was typed before a question, though another one is being answered', async () => {
+    const own = { ...request, root: workspace(many(6)) }
+    await handlers.stream(own, tools())
+    const ask = (question: string) => handlers.recall({ ...own, ...lexical, questions: [question] }, tools())
+    const update = (text: string | null) => handlers.update({ ...own, changes: [{ file: 'f3.py', text }] }, tools())
+    const first = ask('where is function_1')
+    const typed = update(python('submarine'))
+    const [found] = await ask('where is the submarine')
+    assert.equal(found?.units[0]?.file, 'f3.py')
+    await Promise.all([first, typed])
+    const second = ask('where is function_1')
+    const undone = update(null)
+    const [again] = await ask('where is function_3')
+    assert.equal(again?.units[0]?.file, 'f3.py')
+    await Promise.all([second, undone])
   })
 
   it('reads a saved file before the rest', async () => {
