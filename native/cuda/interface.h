@@ -111,7 +111,7 @@ typedef struct {
     const int32_t* question_rows; // [question]
 } LongreadRecall;
 
-// What was read of a batch; the arrays belong to the reader until its next call but one of begin.
+// What was read of a batch; the arrays belong to the reader and are good until a batch is begun.
 typedef struct {
     const uint8_t* keys;     // LongreadBatch::key_bytes; padding between heads is undefined
     const float* means;      // [head][unit of the batch]; null without reference questions

@@ -92,7 +92,7 @@ int check(const char* folder, const char* path, int window, int sinks) {
             episodes.push_back(episode);
         }
         const auto should = read_episodes(*model, recall, episodes, cancel, [](int) {});
-        const auto is = ReferenceModel(*model).read(recall, episodes);
+        const auto is = ReferenceModel(*model, 2100).read(recall, episodes);
         const bool q8 = format == KeyFormat::q8;
         // The engine's caches are F16, and 8 bits round some keys the other way: seen up to 0.0011 and 0.0034. A window
         // that is one token wider or sinks that are not moved make it 0.17 and more.

@@ -1,25 +1,19 @@
-// The whole reading of episodes by the references of the CUDA kernels: the same steps over the same arrays as the
-// reader on a GPU (cuda/reader.cu), every number F32.
+// A model of the engine read by the references of the CUDA kernels.
 #pragma once
-#include "cuda/episodes.h"
 #include "engine/segments.h"
-#include <cstring>
+#include "tests/reference-reading.h"
 
 namespace longread {
 
 class ReferenceModel {
   public:
-    explicit ReferenceModel(Model& model);
+    ReferenceModel(Model& model, int positions);
     // Segments of the episodes, all read as one batch, statistics and all.
     std::vector<std::shared_ptr<Segment>> read(const RecallHeads& heads, const std::vector<EpisodeOptions>& episodes);
 
   private:
-    struct Weights {
-        std::vector<float> attention_norm, qkv, bias, query_norm, key_norm, output, feed_norm, gate_up, down;
-    };
     Model& model_;
-    std::vector<float> embedding_;
-    std::vector<Weights> layers_;
+    gpu::ReferenceWeights weights_;
 };
 
 } // namespace longread

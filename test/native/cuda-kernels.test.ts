@@ -4,10 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { librariesFolder, packageRoot } from '../../extension/engine/addon'
+import { cudaPlaces } from '../../extension/engine/cuda'
 import { f32, str, u32, writeGguf } from '../support/gguf-writer'
 import { randomModel, type RandomOptions } from '../support/random-model'
 import { temporaryFolder } from '../support/temp'
@@ -15,7 +16,7 @@ import { temporaryFolder } from '../support/temp'
 const run = promisify(execFile)
 const program = (name: string): string => join(packageRoot(), 'native/build/Release', name)
 
-/** Prints a line a comparison; a failed one ends it with 1. */
+/** Prints a line a comparison and how many held; a failed one ends it with 1. */
 async function checked(name: string, ...given: readonly string[]): Promise<string> {
   try {
     return (await run(program(name), given)).stdout
@@ -23,6 +24,13 @@ async function checked(name: string, ...given: readonly string[]): Promise<strin
     const { stdout = '', stderr = '' } = thrown as { stdout?: string; stderr?: string }
     return `${stdout}${stderr}`
   }
+}
+
+/** All comparisons held, and there were many. */
+function assertHeld(told: string, most: number): void {
+  const [, held, all] = /^(\d+) of (\d+)$/m.exec(told) ?? []
+  const failed = told.split('\n').filter((line) => !line.startsWith('ok'))
+  assert.ok(held !== undefined && held === all && Number(all) >= most, failed.join('\n'))
 }
 
 const models: Readonly<Record<string, RandomOptions>> = {
@@ -64,5 +72,30 @@ describe('the references of our CUDA kernels', function () {
       const told = await checked('reference-check', librariesFolder(), path, ...window)
       assert.match(told, /^6 of 6$/m, told)
     }
+  })
+})
+
+describe('our CUDA kernels', function () {
+  this.timeout(600_000)
+
+  it('compute what their references do when each of their threads runs on the processor, in either order', async function () {
+    if (!existsSync(program('emulated-check'))) {
+      console.log('      skipped: built by .ci/cuda')
+      this.skip()
+    }
+    assertHeld(await checked('emulated-check'), 270)
+  })
+
+  it('compute what their references do on a GPU', async function () {
+    const skip = (why: string) => {
+      console.log(`      skipped: ${why}`)
+      this.skip()
+    }
+    if (!existsSync(program('cuda-check'))) skip('built by .ci/cuda where nvcc is')
+    const { folders } = cudaPlaces(librariesFolder())
+    const cublas = folders.map((folder) => join(folder, 'libcublasLt.so.13')).find(existsSync)
+    const told = await checked('cuda-check', ...(cublas === undefined ? [] : [cublas]))
+    if (told.startsWith('there is no GPU')) skip(told.trim())
+    assertHeld(told, 140)
   })
 })

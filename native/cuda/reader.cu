@@ -1,0 +1,315 @@
+#include "cuda/attention.cuh"
+#include "cuda/embed.cuh"
+#include "cuda/gate.cuh"
+#include "cuda/masses.cuh"
+#include "cuda/norm.cuh"
+#include "cuda/pack.cuh"
+#include "cuda/reader.cuh"
+#include "cuda/rope.cuh"
+#include "cuda/statistics.cuh"
+#include <algorithm>
+#include <cstring>
+
+namespace longread::gpu {
+namespace {
+
+const __half* halves(const uint16_t* from) { return reinterpret_cast<const __half*>(from); }
+
+// Products of a layer. `keys` is that of the last one, of which nothing else is wanted.
+struct Products {
+    Product qkv, keys, output, gate_up, down;
+
+    explicit Products(const LongreadShape& s) {
+        const int mixed = s.heads * s.head_size, key_width = s.key_heads * s.head_size;
+        const int all = mixed + 2 * key_width;
+        qkv = {s.embedding, all, all, false};
+        keys = {s.embedding, key_width, all, false};
+        output = {mixed, s.embedding, s.embedding, true};
+        gate_up = {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false};
+        down = {s.feed_forward, s.embedding, s.embedding, true};
+    }
+};
+
+} // namespace
+
+int use_device(const char* bus_id) {
+    int device = 0;
+    check(cudaDeviceGetByPCIBusId(&device, bus_id), "there is no such GPU");
+    check(cudaSetDevice(device), "the GPU cannot be used");
+    return device;
+}
+
+void Reader::check_shape(const LongreadShape& s) {
+    const bool sizes = (s.head_size == 64 || s.head_size == 128) && s.embedding % 8 == 0 && s.feed_forward % 8 == 0;
+    const bool heads = s.heads > 0 && s.key_heads > 0 && s.heads % s.key_heads == 0;
+    if (!sizes || !heads || s.layers < 1 || s.embedding < 8 || s.feed_forward < 8 || s.vocabulary < 1 || s.rows < 1 ||
+        s.positions < s.rows || s.window < 1 || s.sinks < 0 || s.sinks > LONGREAD_MOST_SINKS)
+        throw std::runtime_error("no kernel reads a model of this shape");
+}
+
+namespace {
+
+size_t wide_halves(const LongreadShape& s) {
+    const size_t heads = static_cast<size_t>(2 * s.heads + 2 * s.key_heads) * s.head_size;
+    return static_cast<size_t>(s.rows) * std::max(heads, 3 * static_cast<size_t>(s.feed_forward));
+}
+
+} // namespace
+
+uint64_t Reader::bytes(const LongreadShape& s) {
+    check_shape(s);
+    const uint64_t embedding = static_cast<uint64_t>(s.embedding), size = static_cast<uint64_t>(s.head_size);
+    const uint64_t mixed = static_cast<uint64_t>(s.heads) * size, key_width = static_cast<uint64_t>(s.key_heads) * size;
+    const uint64_t layer = embedding * (2 * mixed + 2 * key_width + 3 * static_cast<uint64_t>(s.feed_forward));
+    const uint64_t weights =
+        2 * (layer * static_cast<uint64_t>(s.layers) + embedding * static_cast<uint64_t>(s.vocabulary));
+    const uint64_t rows = static_cast<uint64_t>(s.rows) * embedding * (sizeof(float) + 2) + 2 * wide_halves(s);
+    // 64 MB: cuBLASLt's own memory, and what rounding up to whole pages takes.
+    return weights + rows + static_cast<uint64_t>(s.positions) * size * sizeof(float) + (uint64_t{64} << 20);
+}
+
+Reader::Reader(const char* bus_id, const char* cublas, const LongreadShape& shape, const float* turns,
+               const uint16_t* embedding)
+    : shape_((check_shape(shape), shape)), device_(use_device(bus_id)), linear_(cublas),
+      layers_(static_cast<size_t>(shape.layers)) {
+    const size_t rows = static_cast<size_t>(shape.rows), width = static_cast<size_t>(shape.embedding);
+    turns_.upload(turns, static_cast<size_t>(shape.positions) * shape.head_size);
+    embedding_.upload(halves(embedding), static_cast<size_t>(shape.vocabulary) * width);
+    x_.reserve(rows * width);
+    normed_.reserve(rows * width);
+    wide_.reserve(wide_halves(shape));
+}
+
+void Reader::set_layer(int number, const LongreadLayer& w) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    if (number < 0 || number >= shape_.layers)
+        throw std::runtime_error("there is no such layer");
+    Layer& layer = layers_[static_cast<size_t>(number)];
+    const size_t width = static_cast<size_t>(shape_.embedding), feed = static_cast<size_t>(shape_.feed_forward);
+    const size_t mixed = head_width(shape_.heads), all = mixed + 2 * head_width(shape_.key_heads);
+    layer.qkv.upload(halves(w.qkv), all * width);
+    layer.output.upload(halves(w.output), width * mixed);
+    layer.gate_up.upload(halves(w.gate_up), 2 * feed * width);
+    layer.down.upload(halves(w.down), width * feed);
+    layer.attention_norm.upload(w.attention_norm, width);
+    layer.feed_norm.upload(w.feed_norm, width);
+    if (w.qkv_bias)
+        layer.qkv_bias.upload(w.qkv_bias, all);
+    if (w.query_norm)
+        layer.query_norm.upload(w.query_norm, static_cast<size_t>(shape_.head_size));
+    if (w.key_norm)
+        layer.key_norm.upload(w.key_norm, static_cast<size_t>(shape_.head_size));
+}
+
+void Reader::set_recall(const LongreadRecall& r) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    if (begun_ != finished_)
+        throw std::runtime_error("a batch is being read");
+    Recall told;
+    told.format = r.format;
+    told.heads = r.heads;
+    told.questions = r.questions;
+    told.slots_of.resize(layers_.size());
+    if (r.key_slots < 1 || (r.format != LONGREAD_KEYS_F16 && r.format != LONGREAD_KEYS_Q8))
+        throw std::runtime_error("nothing is to be kept");
+    for (int slot = 0; slot < r.key_slots; ++slot) {
+        const int layer = r.key_layer[slot];
+        if (layer < 0 || layer >= shape_.layers || r.key_head[slot] < 0 || r.key_head[slot] >= shape_.key_heads ||
+            (slot > 0 && layer < r.key_layer[slot - 1]))
+            throw std::runtime_error("there is no such key head");
+        auto& [first, count] = told.slots_of[static_cast<size_t>(layer)];
+        first = count == 0 ? slot : first;
+        ++count;
+        told.deepest = layer;
+    }
+    told.key_head.upload(r.key_head, static_cast<size_t>(r.key_slots));
+    for (int head = 0; head < r.heads; ++head)
+        if (r.head_slot[head] < 0 || r.head_slot[head] >= r.key_slots)
+            throw std::runtime_error("a head has no keys");
+    told.head_slot.upload(r.head_slot, static_cast<size_t>(r.heads));
+    for (int q = 0; q < r.questions; ++q) {
+        if (r.question_rows[q] < 1)
+            throw std::runtime_error("a reference question has no tokens");
+        told.rows += r.question_rows[q];
+    }
+    if (r.questions > 0) {
+        told.question_rows.upload(r.question_rows, static_cast<size_t>(r.questions));
+        Buffer<float> queries;
+        queries.upload(r.queries, static_cast<size_t>(r.heads) * told.rows * shape_.head_size);
+        const size_t padded = static_cast<size_t>(r.heads) * padded_rows(told.rows) * shape_.head_size;
+        told.high.reserve(padded);
+        told.low.reserve(padded);
+        split_queries(queries.data(), told.high.data(), told.low.data(), r.heads, told.rows, shape_.head_size,
+                      computing_);
+        computing_.wait();
+    }
+    told.told = true;
+    recall_ = std::move(told);
+}
+
+void Reader::Lists::send(const LongreadBatch& b, cudaStream_t stream) {
+    size_t bytes = 0;
+    // Each list at a multiple of 256 bytes.
+    const auto placed = [&](size_t size, size_t count) {
+        const size_t at = bytes;
+        bytes += (size * count + 255) / 256 * 256;
+        return at;
+    };
+    const auto number = [](int32_t count) { return static_cast<size_t>(count); };
+    const struct {
+        size_t at;
+        const void* from;
+        size_t bytes;
+    } lists[] = {
+        {placed(sizeof *b.tokens, number(b.rows)), b.tokens, sizeof *b.tokens * number(b.rows)},
+        {placed(sizeof *b.positions, number(b.rows)), b.positions, sizeof *b.positions * number(b.rows)},
+        {placed(sizeof *b.kept_rows, number(b.kept_count)), b.kept_rows, sizeof *b.kept_rows * number(b.kept_count)},
+        {placed(sizeof *b.tiles, number(b.tile_count)), b.tiles, sizeof *b.tiles * number(b.tile_count)},
+        {placed(sizeof *b.shifts, number(b.shift_count)), b.shifts, sizeof *b.shifts * number(b.shift_count)},
+        {placed(sizeof *b.groups, number(b.group_count)), b.groups, sizeof *b.groups * number(b.group_count)},
+        {placed(sizeof *b.units, number(b.unit_count)), b.units, sizeof *b.units * number(b.unit_count)},
+    };
+    here.reserve(bytes);
+    there.reserve(bytes);
+    for (const auto& list : lists)
+        if (list.bytes > 0)
+            std::memcpy(here.data() + list.at, list.from, list.bytes);
+    check(cudaMemcpyAsync(there.data(), here.data(), bytes, cudaMemcpyHostToDevice, stream),
+          "a copy to the GPU failed");
+    tokens = reinterpret_cast<const int32_t*>(there.data() + lists[0].at);
+    positions = reinterpret_cast<const int32_t*>(there.data() + lists[1].at);
+    kept_rows = reinterpret_cast<const int32_t*>(there.data() + lists[2].at);
+    tiles = reinterpret_cast<const LongreadTile*>(there.data() + lists[3].at);
+    shifts = reinterpret_cast<const LongreadShift*>(there.data() + lists[4].at);
+    groups = reinterpret_cast<const LongreadGroup*>(there.data() + lists[5].at);
+    units = reinterpret_cast<const LongreadUnit*>(there.data() + lists[6].at);
+}
+
+Heads Reader::heads_of(const Layer& layer) const {
+    return {shape_.heads,          shape_.key_heads,        shape_.neox != 0,      shape_.norm_epsilon,
+            layer.qkv_bias.data(), layer.query_norm.data(), layer.key_norm.data(), turns_.data()};
+}
+
+// Before the first batch, while nothing that is overwritten matters.
+void Reader::tune() {
+    const Products products(shape_);
+    const Layer& w = layers_[0];
+    linear_.tune(products.qkv, normed_.data(), w.qkv.data(), wide_.data(), shape_.rows, computing_);
+    linear_.tune(products.output, wide_.data(), w.output.data(), x_.data(), shape_.rows, computing_);
+    linear_.tune(products.gate_up, normed_.data(), w.gate_up.data(), wide_.data(), shape_.rows, computing_);
+    linear_.tune(products.down, wide_.data(), w.down.data(), x_.data(), shape_.rows, computing_);
+    tuned_ = true;
+}
+
+void Reader::begin(const LongreadBatch& batch) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    if (!recall_.told)
+        throw std::runtime_error("nobody has said what is to be kept");
+    if (begun_ - finished_ == 2)
+        throw std::runtime_error("two batches are being read already");
+    if (batch.rows < 1 || batch.rows > shape_.rows)
+        throw std::runtime_error("a batch has too many rows, or none");
+    for (int l = 0; l <= recall_.deepest; ++l)
+        if (!layers_[static_cast<size_t>(l)].down.data())
+            throw std::runtime_error("a layer has no weights");
+    if (!tuned_)
+        tune();
+    Slot& slot = slots_[begun_ % 2];
+    slot.units = static_cast<size_t>(batch.unit_count);
+    slot.lists.send(batch, computing_);
+    slot.keys.reserve(batch.key_bytes);
+    slot.keys_here.reserve(batch.key_bytes);
+    read(batch, slot);
+    if (recall_.questions > 0)
+        take_statistics(batch, slot);
+    slot.computed.record(computing_);
+    check(cudaStreamWaitEvent(copying_, slot.computed, 0), "the GPU failed");
+    if (batch.key_bytes > 0)
+        check(
+            cudaMemcpyAsync(slot.keys_here.data(), slot.keys.data(), batch.key_bytes, cudaMemcpyDeviceToHost, copying_),
+            "a copy from the GPU failed");
+    const size_t numbers = recall_.questions > 0 ? 2 * slot.units * static_cast<size_t>(recall_.heads) : 0;
+    if (numbers > 0)
+        check(cudaMemcpyAsync(slot.statistics_here.data(), slot.statistics.data(), numbers * sizeof(float),
+                              cudaMemcpyDeviceToHost, copying_),
+              "a copy from the GPU failed");
+    slot.copied.record(copying_);
+    ++begun_;
+}
+
+void Reader::read(const LongreadBatch& batch, Slot& slot) {
+    const LongreadShape& s = shape_;
+    const Products products(s);
+    const Lists& lists = slot.lists;
+    const size_t rows = static_cast<size_t>(batch.rows), mixed_width = head_width(s.heads);
+    __half *qkv = wide_.data(), *mixed = qkv + rows * (mixed_width + 2 * head_width(s.key_heads));
+    __half *gate_up = wide_.data(), *fed = gate_up + rows * 2 * static_cast<size_t>(s.feed_forward);
+    const AttentionWindow window{s.window, s.sinks, s.attention_scale};
+    shifted_.reserve(static_cast<size_t>(batch.shift_count) * s.sinks * head_width(s.key_heads));
+
+    embed(embedding_.data(), lists.tokens, x_.data(), batch.rows, s.embedding, computing_);
+    for (int l = 0; l <= recall_.deepest; ++l) {
+        const Layer& w = layers_[static_cast<size_t>(l)];
+        const Heads heads = heads_of(w);
+        const bool last = l == recall_.deepest;
+        norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+        if (last)
+            linear_.multiply(products.keys, normed_.data(),
+                             w.qkv.data() + mixed_width * static_cast<size_t>(s.embedding), qkv + mixed_width,
+                             batch.rows, computing_);
+        else
+            linear_.multiply(products.qkv, normed_.data(), w.qkv.data(), qkv, batch.rows, computing_);
+        const auto [first_slot, slots] = recall_.slots_of[static_cast<size_t>(l)];
+        if (slots > 0)
+            pack(qkv, lists.kept_rows, lists.groups, batch.group_count, recall_.format, first_slot, slots,
+                 recall_.key_head.data(), s.head_size, heads, slot.keys.data(), computing_);
+        if (last)
+            break;
+        rotate(qkv, lists.positions, batch.rows, s.head_size, heads, computing_);
+        if (batch.shift_count > 0 && s.sinks > 0)
+            shift_sinks(qkv, lists.shifts, batch.shift_count, s.sinks, s.shift_length, s.head_size, heads,
+                        shifted_.data(), computing_);
+        attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
+        linear_.multiply(products.output, mixed, w.output.data(), x_.data(), batch.rows, computing_);
+        norm(x_.data(), w.feed_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+        linear_.multiply(products.gate_up, normed_.data(), w.gate_up.data(), gate_up, batch.rows, computing_);
+        gate(gate_up, fed, batch.rows, s.feed_forward, computing_);
+        linear_.multiply(products.down, fed, w.down.data(), x_.data(), batch.rows, computing_);
+    }
+}
+
+void Reader::take_statistics(const LongreadBatch& batch, Slot& slot) {
+    const size_t all = slot.units * static_cast<size_t>(recall_.heads);
+    slot.statistics.reserve(2 * all);
+    slot.statistics_here.reserve(2 * all);
+    if (all == 0)
+        return;
+    // One head after the other, or the masses of a batch of many small units would take gigabytes.
+    masses_.reserve(static_cast<size_t>(recall_.rows) * slot.units);
+    const size_t queries = static_cast<size_t>(padded_rows(recall_.rows)) * shape_.head_size;
+    for (int head = 0; head < recall_.heads; ++head) {
+        const size_t h = static_cast<size_t>(head);
+        masses(slot.keys.data(), slot.lists.units, batch.unit_count, recall_.format, recall_.head_slot.data() + h, 1,
+               recall_.high.data() + h * queries, recall_.low.data() + h * queries, recall_.rows, shape_.head_size,
+               masses_.data(), computing_);
+        statistics(masses_.data(), recall_.question_rows.data(), recall_.questions, batch.unit_count,
+                   slot.statistics.data() + h * slot.units, slot.statistics.data() + all + h * slot.units, computing_);
+    }
+}
+
+LongreadRead Reader::finish() {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    if (begun_ == finished_)
+        throw std::runtime_error("no batch is being read");
+    Slot& slot = slots_[finished_++ % 2];
+    slot.copied.wait();
+    LongreadRead read{};
+    read.keys = slot.keys_here.data();
+    if (recall_.questions > 0) {
+        read.means = slot.statistics_here.data();
+        read.deviations = read.means + slot.units * static_cast<size_t>(recall_.heads);
+    }
+    return read;
+}
+
+} // namespace longread::gpu

@@ -1,0 +1,90 @@
+// Reads batches of episodes on a GPU, no deeper than the deepest recall head, and keeps of them what recall needs.
+#pragma once
+#include "cuda/check.cuh"
+#include "cuda/heads.cuh"
+#include "cuda/interface.h"
+#include "cuda/linear.cuh"
+#include <vector>
+
+namespace longread::gpu {
+
+// Makes the device with this PCI bus id the thread's own and gives its number. Throws std::runtime_error.
+int use_device(const char* bus_id);
+
+class Reader {
+  public:
+    Reader(const char* bus_id, const char* cublas, const LongreadShape& shape, const float* turns,
+           const uint16_t* embedding);
+
+    void set_layer(int layer, const LongreadLayer& weights);
+    void set_recall(const LongreadRecall& recall);
+    // Two batches may be on their way.
+    void begin(const LongreadBatch& batch);
+    LongreadRead finish();
+
+    // Throws std::runtime_error for a shape that the kernels do not know.
+    static void check_shape(const LongreadShape& shape);
+    static uint64_t bytes(const LongreadShape& shape);
+
+  private:
+    struct Layer {
+        Buffer<__half> qkv, output, gate_up, down;
+        Buffer<float> attention_norm, feed_norm, qkv_bias, query_norm, key_norm;
+    };
+    // The lists of a batch, in one piece of memory: copied by one call.
+    struct Lists {
+        Pinned<uint8_t> here;
+        Buffer<uint8_t> there;
+        const int32_t *tokens, *positions, *kept_rows;
+        const LongreadTile* tiles;
+        const LongreadShift* shifts;
+        const LongreadGroup* groups;
+        const LongreadUnit* units;
+
+        void send(const LongreadBatch& batch, cudaStream_t stream);
+    };
+    struct Slot {
+        Lists lists;
+        Buffer<uint8_t> keys;
+        Buffer<float> statistics; // means, then deviations
+        Pinned<uint8_t> keys_here;
+        Pinned<float> statistics_here;
+        Event computed, copied;
+        size_t units = 0;
+    };
+    struct Recall {
+        bool told = false;
+        int format = 0, deepest = 0, heads = 0, questions = 0, rows = 0;
+        std::vector<std::pair<int, int>> slots_of; // by layer: the first slot, and how many
+        Buffer<int32_t> key_head, head_slot, question_rows;
+        Buffer<__half> high, low; // the reference questions' queries
+    };
+
+    size_t head_width(int heads) const { return static_cast<size_t>(heads) * static_cast<size_t>(shape_.head_size); }
+    Heads heads_of(const Layer& layer) const;
+    void tune();
+    void read(const LongreadBatch& batch, Slot& slot);
+    void take_statistics(const LongreadBatch& batch, Slot& slot);
+
+    LongreadShape shape_;
+    int device_;
+    Linear linear_;
+    Stream computing_, copying_;
+    Buffer<float> turns_;
+    Buffer<__half> embedding_;
+    std::vector<Layer> layers_;
+    Recall recall_;
+    bool tuned_ = false;
+
+    // [row][…] of the batch that is computed: the residual, what is multiplied next, and either queries, keys and
+    // values beside mixed values or gates and ups beside what they give.
+    Buffer<float> x_;
+    Buffer<__half> normed_, wide_;
+    Buffer<__half> shifted_;
+    Buffer<float> masses_; // [row of the reference questions][unit], of one head
+
+    Slot slots_[2];
+    int begun_ = 0, finished_ = 0; // batches; slot = number % 2
+};
+
+} // namespace longread::gpu
