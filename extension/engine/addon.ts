@@ -36,6 +36,8 @@ export interface ModelInfo {
   readonly chats: boolean
   /** Tokens that are best read by one call of `readMany`; 0 where one episode after the other is as quick. */
   readonly together: number
+  /** Why our own CUDA kernels are not used, where LoadOptions names them: a line. Otherwise empty. */
+  readonly kernels: string
 }
 
 /** Seen by the computing threads within milliseconds: a call given one rejects with code `cancelled`. */
@@ -53,6 +55,9 @@ export interface LoadOptions {
   readonly libraries: string
   /** `cuda` only after `findCuda` found it. Default `cpu`. */
   readonly device?: 'cpu' | 'cuda'
+  /** Our own CUDA kernels (longread-cuda.so) and cuBLASLt: with them many episodes are read together, where they can be used. */
+  readonly kernels?: string
+  readonly cublas?: string
   /** Layers on the GPU, the first ones; one more than there are: embeddings and output, too. Default: as many as fit. */
   readonly gpuLayers?: number
 }

@@ -3,6 +3,7 @@
  * never started again; that is the client's (client.ts) to decide.
  */
 import { fork, type ChildProcess } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import {
   createMessageConnection,
@@ -20,6 +21,9 @@ import { callEvents, callType, deviceType, logType, type CallEvent } from './wir
 const LAST_LINES = 20
 /** Milliseconds that what a dead process wrote has to arrive. */
 const DRAIN_MS = 200
+
+/** One of libuv's threads is the model's for the length of a call; files are read, tokenised and saved on the others. */
+const poolThreads = (): number => Math.min(16, Math.max(4, availableParallelism()))
 
 /** How an engine process ended: `SIGSEGV`, `code 3`; and its last words. */
 export interface End {
@@ -41,6 +45,7 @@ export class EngineChild {
     this.#child = fork(join(__dirname, 'process.js'), yielding ? [handlers, 'yielding'] : [handlers], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, UV_THREADPOOL_SIZE: process.env['UV_THREADPOOL_SIZE'] ?? String(poolThreads()) },
       // A debugger's port or a test's flags are this process's alone.
       execArgv: [],
     })

@@ -7,7 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import * as path from 'node:path'
 import { noCuda } from '../errors'
 import type { EngineOptions } from '../protocol/types'
-import { librariesFolder, type CudaMissing, type NativeAddon } from './addon'
+import { librariesFolder, packageRoot, type CudaMissing, type LoadOptions, type NativeAddon } from './addon'
 import { cacheFolder } from './catalogue'
 import type { Log } from './handlers-type'
 
@@ -60,6 +60,15 @@ function releaseOf(folder: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Our own kernels, where they were built (.ci/cuda), and the cuBLASLt that they multiply with. */
+export function ownKernels(libraries: string): Pick<LoadOptions, 'kernels' | 'cublas'> {
+  const kernels = path.join(packageRoot(), 'native/build/Release/longread-cuda.so')
+  if (!existsSync(kernels)) return {}
+  const name = 'libcublasLt.so.13'
+  const files = cudaPlaces(libraries).folders.map((folder) => path.join(folder, name))
+  return { kernels, cublas: files.find(existsSync) ?? name }
 }
 
 /** The commands that bring what is missing. */

@@ -30,7 +30,7 @@ import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/prof
 import { recall, textOf } from '../recall/recall'
 import { cancellable, librariesFolder, loadAddon } from './addon'
 import { calibratedLine, calibrateOn, keptProfile, requestFor } from './calibrating'
-import { chooseDevice } from './cuda'
+import { chooseDevice, ownKernels } from './cuda'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
 import { fingerprint, readModelFile } from './model-file'
 import { Turns, uninterrupted, type Turn } from './turns'
@@ -306,8 +306,19 @@ class Engine {
     const { kind: device, name } = await chooseDevice(addon, request.device, this.log, libraries)
     // A crash while the model is loaded is the GPU's, too.
     if (device === 'cuda') this.device({ kind: device, name, memoryFree: 0, memoryTotal: 0, layers: 0, whole: false })
-    const options = { path, weights, threads, libraries, device, ...(gpuLayers === undefined ? {} : { gpuLayers }) }
+    const kernels = device === 'cuda' ? ownKernels(libraries) : {}
+    const options = {
+      path,
+      weights,
+      threads,
+      libraries,
+      device,
+      ...kernels,
+      ...(gpuLayers === undefined ? {} : { gpuLayers }),
+    }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
+    const { kernels: refusal } = model.info()
+    if (refusal !== '') this.log('info', `Files are read without our own CUDA kernels: ${refusal}.`)
     this.device(model.info().device)
     // Transcoded weights give other keys than the file's own.
     const loaded: Loaded = { addon, model, threads, fingerprint: `${fingerprint(request.model)}-${request.weights}` }

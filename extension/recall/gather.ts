@@ -9,6 +9,9 @@ const bytesPerToken = 3
 /** Texts and units of a group lie in memory, so that small files do not make it endless. */
 const mostFiles = 512
 
+/** Files that are prepared at once. */
+const atOnce = 8
+
 export interface Gathered<T> {
   readonly next: Waiting
   readonly prepared: T
@@ -82,10 +85,25 @@ export class Gather<T> {
     return { files, prepared: this.prepareAll(files, signal) }
   }
 
-  /** One after the other: most of it is this thread's own work. What fails ends the rest. */
+  /** Several on their way at once, since other threads read and tokenise for them. What fails ends the rest. */
   private async prepareAll(files: readonly Waiting[], signal: AbortSignal): Promise<readonly T[]> {
     const prepared: T[] = []
-    for (const next of files) prepared.push(await this.prepare(next, signal))
+    const left = files.entries()
+    let failed = false
+    const lane = async () => {
+      for (const [i, next] of left) {
+        if (failed) return
+        try {
+          prepared[i] = await this.prepare(next, signal)
+        } catch (thrown) {
+          failed = true
+          throw thrown
+        }
+      }
+    }
+    // When it ends, all have ended.
+    const lanes = await Promise.allSettled(Array.from({ length: Math.min(atOnce, files.length) }, lane))
+    for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
     return prepared
   }
 }

@@ -75,6 +75,10 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
         if (request.Has("gpuLayers"))
             options.gpu_layers = static_cast<int>(number(request, "gpuLayers"));
         const std::string libraries = text(field(request, "libraries"), "libraries");
+        const auto optional = [&](const char* name) {
+            return request.Has(name) ? text(request.Get(name), name) : std::string();
+        };
+        const std::string kernels = optional("kernels"), cublas = optional("cublas");
         auto cancel = CancelObject::of(call[1]);
         using LoadTask = Task<std::shared_ptr<LoadedModel>, double>;
         return LoadTask::start(
@@ -92,6 +96,7 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
                 if (loaded->tokenizer->size() > loaded->model->hyper.vocabulary)
                     throw Error("bad-model",
                                 options.path + " cannot be used as a model: it has more tokens than embeddings.");
+                loaded->together = std::make_unique<Together>(*loaded->model, kernels, cublas);
                 return loaded;
             },
             [](Napi::Env env, std::shared_ptr<LoadedModel>& loaded) { return ModelObject::create(env, loaded); },

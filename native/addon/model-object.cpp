@@ -86,7 +86,8 @@ Napi::Value ModelObject::info(const Napi::CallbackInfo& call) {
         info.Set("device", device_of(call.Env(), model));
         info.Set("beginToken", loaded()->tokenizer->begin());
         info.Set("chats", loaded()->tokenizer->chats());
-        info.Set("together", 0);
+        info.Set("together", loaded()->together->tokens());
+        info.Set("kernels", loaded()->together->refusal());
         return info;
     });
 }

@@ -104,8 +104,8 @@ Napi::Value ModelObject::read_many(const Napi::CallbackInfo& call) {
             call.Env(), call[3],
             [=](const ReadTask::Report& report) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
-                return read_episodes(*loaded->model, reading->heads, *episodes, *cancel,
-                                     [&](int done) { report(Tokens(done)); });
+                return loaded->together->read(*loaded->model, reading->heads, *episodes, *cancel,
+                                              [&](int done) { report(Tokens(done)); });
             },
             [](Napi::Env env, Segments& segments) {
                 Napi::Array result = Napi::Array::New(env, segments.size());

@@ -5,6 +5,7 @@
 #include "engine/generate.h"
 #include "engine/likelihoods.h"
 #include "engine/reader.h"
+#include "engine/together.h"
 #include "engine/word-space.h"
 #include "infllm/answering.h"
 #include "memory/file-lock.h"
@@ -56,6 +57,8 @@ struct LoadedModel {
     // Under the model's lock; the words are made when first asked for.
     std::unique_ptr<WordSpace> words;
     ReadPrefixes prefixes;
+    // Never null.
+    std::unique_ptr<Together> together;
 };
 
 class ModelObject : public Napi::ObjectWrap<ModelObject> {

@@ -39,6 +39,8 @@ StoreObject::StoreObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Stor
         const Hyper& hyper = loaded->model->hyper;
         const KeyFormat format = key_format(text(info[2], "keyFormat"));
         store_ = std::make_shared<Store>(RecallHeads::of(hyper, heads_of(info[1])), hyper.head_size, format);
+        if (const auto place = loaded->together->place())
+            store_->use_gpu(*place);
     });
 }
 

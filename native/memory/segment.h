@@ -59,6 +59,9 @@ class Segment {
     const float* bank_means() const { return at<float>(layout_.means); }
     const float* bank_deviations() const { return at<float>(layout_.deviations); }
     KeyView keys(uint32_t key_head) const;
+    // All key heads' keys, and the bytes from one to the next.
+    const uint8_t* all_keys() const { return data_ + layout_.keys; }
+    size_t key_stride() const { return layout_.key_stride; }
 
     uint32_t* writable_starts() { return const_cast<uint32_t*>(unit_starts()); }
     float* writable_means() { return const_cast<float*>(bank_means()); }

@@ -2,6 +2,7 @@
 #include "recall/masses.h"
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstring>
 #include <thread>
 #include <utility>
@@ -120,6 +121,40 @@ void Store::copy_statistics(const Part& part, size_t units, Scores& scores) cons
     }
 }
 
+void Store::use_gpu(const gpu::Place& place) {
+    std::vector<int32_t> head_slot;
+    for (const RecallHead& head : heads_.heads)
+        head_slot.push_back(head.key_slot);
+    try {
+        auto made = std::make_shared<GpuStore>(place, format_, head_size_, head_slot);
+        std::lock_guard<std::mutex> guard(lock_);
+        gpu_ = std::move(made);
+    } catch (const gpu::Failure& failure) {
+        std::fprintf(stderr, "Questions are scored on the processor: %s.\n", failure.what());
+    }
+}
+
+std::shared_ptr<GpuStore> Store::gpu() const {
+    std::lock_guard<std::mutex> guard(lock_);
+    return gpu_;
+}
+
+bool Store::score_on(GpuStore& gpu, const std::vector<Part>& parts, const float* queries, int tokens,
+                     std::vector<float>& masses) const {
+    std::vector<std::shared_ptr<Segment>> segments;
+    for (const Part& part : parts)
+        segments.push_back(part.segment);
+    try {
+        gpu.score(segments, queries, tokens, masses.data());
+        return true;
+    } catch (const gpu::Failure& failure) {
+        std::fprintf(stderr, "Questions are scored on the processor from now on: %s.\n", failure.what());
+        std::lock_guard<std::mutex> guard(lock_);
+        gpu_.reset();
+        return false;
+    }
+}
+
 Scores Store::score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                     const Cancel& cancel) const {
     size_t units;
@@ -129,6 +164,12 @@ Scores Store::score(const std::vector<std::string>& files, const float* queries,
     scores.masses.resize(heads * tokens * units);
     scores.means.resize(heads * units);
     scores.deviations.resize(heads * units);
+    if (const auto gpu = this->gpu(); gpu && !overflows()) {
+        // Nothing damaged is served.
+        over(files, all, threads, cancel, [&](size_t s) { copy_statistics(all[s], units, scores); });
+        if (score_on(*gpu, all, queries, tokens, scores.masses))
+            return scores;
+    }
     over(files, all, threads, cancel, [&](size_t s) {
         const Segment& segment = *all[s].segment;
         const uint32_t* starts = segment.unit_starts();

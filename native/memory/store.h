@@ -2,6 +2,7 @@
 #pragma once
 #include "engine/cancel.h"
 #include "engine/model.h"
+#include "memory/gpu-store.h"
 #include "memory/segment.h"
 #include "recall/sketch.h"
 #include <atomic>
@@ -46,6 +47,10 @@ class Store {
     Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                  const Cancel& cancel) const;
 
+    // From now on questions are scored by our own kernels on a GPU, whose memory then holds all keys, too; where they
+    // do not fit or a kernel fails, here as before.
+    void use_gpu(const gpu::Place& place);
+
     // For a store whose keys do not stay in memory: scores as `score` gives them, but estimated from sketches
     // (sketch.h). Masses are moved so that the exact bank means belong to them. Segments that have no sketch yet get
     // one, which reads all their keys and hears the bank; `progress` gets how many have one. Throws as `score` does,
@@ -83,6 +88,10 @@ class Store {
     // Runs `work` for each part whose keys are whole, on several threads; throws cancelled, and bad-segment for others.
     void over(const std::vector<std::string>& files, const std::vector<Part>& parts, int threads, const Cancel& cancel,
               const std::function<void(size_t)>& work) const;
+    std::shared_ptr<GpuStore> gpu() const;
+    // False where it failed, and will not be tried again.
+    bool score_on(GpuStore& gpu, const std::vector<Part>& parts, const float* queries, int tokens,
+                  std::vector<float>& masses) const;
     void copy_statistics(const Part& part, size_t units, Scores& scores) const;
     void make_basis(const std::vector<Part>& parts, const BankRows& bank);
 
@@ -94,6 +103,7 @@ class Store {
     std::unique_ptr<SketchBasis> basis_;
     std::map<const Segment*, std::pair<std::weak_ptr<Segment>, std::shared_ptr<Sketch>>> sketches_;
     mutable std::mutex lock_;
+    mutable std::shared_ptr<GpuStore> gpu_; // null where there is none, or none any more
     std::map<std::string, std::shared_ptr<Segment>> segments_;
     mutable std::vector<std::string> damaged_;
     // 2 GiB: 1.8 million tokens of the default model.

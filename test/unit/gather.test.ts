@@ -74,6 +74,23 @@ describe('Files on their way to the model', () => {
     assert.deepEqual(backlog.peek(4), ['f2', 'f3'])
   })
 
+  it('are prepared some at once, and when one fails the others have ended before it is told', async () => {
+    let [running, most, ended] = [0, 0, 0]
+    const slowly = async ({ file }: { readonly file: string }) => {
+      most = Math.max(most, ++running)
+      await new Promise((resolve) => setTimeout(resolve, file === 'f3' ? 1 : 5))
+      running--
+      ended++
+      if (file === 'f3') throw new Error('gone')
+      return file
+    }
+    const gather = new Gather(backlogOf(Array.from({ length: 40 }, () => 1)), 1000, slowly)
+    await assert.rejects(gather.next(false, signal), /gone/)
+    assert.equal(running, 0)
+    assert.equal(most, 8)
+    assert.equal(ended, 8)
+  })
+
   it('are only what was just saved, where that is wanted', async () => {
     const backlog = backlogOf([10, 10])
     backlog.put(waiting('saved', 10), true)

@@ -1,0 +1,43 @@
+#include "cuda/library.h"
+#include <dlfcn.h>
+
+namespace longread::gpu {
+
+std::shared_ptr<const Library> Library::load(const std::string& file, std::string& why) {
+    void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        why = dlerror();
+        return nullptr;
+    }
+    auto library = std::make_shared<Library>();
+    const char* missing = nullptr;
+    const auto find = [&](const char* name, auto& function) {
+        function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle, name));
+        if (!function && !missing)
+            missing = name;
+    };
+    find("longread_cuda_version", library->version);
+    find("longread_cuda_error", library->error);
+    find("longread_cuda_free_bytes", library->free_bytes);
+    find("longread_cuda_reader_bytes", library->reader_bytes);
+    find("longread_cuda_reader_new", library->reader_new);
+    find("longread_cuda_reader_layer", library->reader_layer);
+    find("longread_cuda_reader_recall", library->reader_recall);
+    find("longread_cuda_reader_begin", library->reader_begin);
+    find("longread_cuda_reader_finish", library->reader_finish);
+    find("longread_cuda_reader_free", library->reader_free);
+    find("longread_cuda_store_new", library->store_new);
+    find("longread_cuda_store_put", library->store_put);
+    find("longread_cuda_store_clear", library->store_clear);
+    find("longread_cuda_store_score", library->store_score);
+    find("longread_cuda_store_free", library->store_free);
+    if (missing)
+        why = file + " lacks " + missing;
+    else if (library->version() != LONGREAD_CUDA_VERSION)
+        why = file + " is of another version; run .ci/cuda again";
+    else
+        return library;
+    return nullptr;
+}
+
+} // namespace longread::gpu

@@ -1,0 +1,278 @@
+#include "engine/gpu-reader.h"
+#include "cuda/episodes.h"
+#include "engine/rope-turns.h"
+#include <algorithm>
+#include <cstring>
+#include <thread>
+
+namespace longread {
+namespace {
+
+LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, int rows) {
+    LongreadShape s{};
+    s.layers = layers;
+    s.embedding = h.embedding;
+    s.feed_forward = h.feed_forward;
+    s.vocabulary = h.vocabulary;
+    s.heads = h.heads;
+    s.key_heads = h.key_heads;
+    s.head_size = h.head_size;
+    s.neox = h.rope_neox;
+    s.norm_epsilon = h.norm_epsilon;
+    s.attention_scale = h.attention_scale;
+    s.shift_length = 1.0f / h.rope.stretch();
+    s.rows = s.positions = rows;
+    s.window = window;
+    s.sinks = sinks;
+    return s;
+}
+
+// A matrix, [out][in], or a vector, to where it is wanted. Rows are split among threads.
+template <typename To> void convert(const ggml_tensor* tensor, int threads, To* to) {
+    std::vector<char> raw(ggml_nbytes(tensor));
+    ggml_backend_tensor_get(tensor, raw.data(), 0, raw.size());
+    const int64_t columns = tensor->ne[0], rows = ggml_nrows(tensor);
+    const size_t row_bytes = ggml_row_size(tensor->type, columns);
+    std::vector<std::thread> workers;
+    for (int t = 0; t < threads; ++t)
+        workers.emplace_back([=, &raw] {
+            std::vector<float> row(static_cast<size_t>(columns));
+            for (int64_t r = rows * t / threads; r < rows * (t + 1) / threads; ++r) {
+                const char* from = raw.data() + static_cast<size_t>(r) * row_bytes;
+                if (tensor->type == GGML_TYPE_F32)
+                    std::memcpy(row.data(), from, row_bytes);
+                else
+                    ggml_get_type_traits(tensor->type)->to_float(from, row.data(), columns);
+                if constexpr (sizeof(To) == 2)
+                    ggml_fp32_to_fp16_row(row.data(), to + r * columns, columns);
+                else
+                    std::copy(row.begin(), row.end(), to + r * columns);
+            }
+        });
+    for (std::thread& worker : workers)
+        worker.join();
+}
+
+// Tensors one after the other; empty where there are none.
+template <typename To> std::vector<To> joined(std::initializer_list<const ggml_tensor*> parts, int threads) {
+    size_t count = 0, at = 0;
+    for (const ggml_tensor* part : parts)
+        count += part ? static_cast<size_t>(ggml_nelements(part)) : 0;
+    std::vector<To> all(count);
+    for (const ggml_tensor* part : parts)
+        if (part) {
+            convert(part, threads, all.data() + at);
+            at += static_cast<size_t>(ggml_nelements(part));
+        }
+    return all;
+}
+
+} // namespace
+
+std::string GpuReader::refusal(const Model& model) {
+    const Hyper& h = model.hyper;
+    if (h.architecture != "llama" && h.architecture != "qwen2" && h.architecture != "qwen3")
+        return "there are none for the architecture " + h.architecture;
+    if ((h.head_size != 64 && h.head_size != 128) || h.embedding % 8 != 0 || h.feed_forward % 8 != 0)
+        return "there are none for heads of " + std::to_string(h.head_size);
+    for (const Layer& l : model.layers)
+        if (l.bo || l.gate_bias || l.up_bias || l.down_bias || !l.bq != !l.bk || !l.bq != !l.bv)
+            return "there are none for this model's biases";
+    return "";
+}
+
+int GpuReader::rows_for(const gpu::Place& place, const Model& model) {
+    const Hyper& h = model.hyper;
+    // What a GPU of 500 TFLOP/s reads in a tenth of a second, so that cancelling is quick; and enough for nearly every
+    // file, since longer ones are left to the engine.
+    const double layer =
+        static_cast<double>(h.embedding) * (2.0 * (h.heads + h.key_heads) * h.head_size + 3.0 * h.feed_forward);
+    int rows = static_cast<int>(std::min(32768.0, std::max(16384.0, 5e13 / (2 * layer * h.layers))));
+    // A gigabyte stays for the lists and keys of batches, and for answers.
+    const uint64_t free = place.library->free_bytes(place.bus_id.c_str());
+    for (; rows >= 4096; rows /= 2) {
+        const LongreadShape shape = shape_of(h, h.layers, 2048, 4, rows);
+        const uint64_t needed = place.library->reader_bytes(&shape);
+        if (needed > 0 && needed + (uint64_t{1} << 30) <= free)
+            return rows;
+    }
+    return 0;
+}
+
+void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
+
+GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, int rows)
+    : place_(place), shape_(shape_of(model.hyper, layers, window, sinks, rows)), hyper_(model.hyper) {
+    const int threads = model.backend->threads();
+    const std::vector<float> factors = joined<float>({model.rope_factors}, 1);
+    const std::vector<float> turns =
+        rope_turns(hyper_, hyper_.rope, factors.empty() ? nullptr : factors.data(), shape_.positions);
+    const std::vector<uint16_t> embedding = joined<uint16_t>({model.token_embedding}, threads);
+    reader_ =
+        place.library->reader_new(place.bus_id.c_str(), place.cublas.c_str(), &shape_, turns.data(), embedding.data());
+    if (!reader_)
+        fail();
+    try {
+        copy_weights(model, threads);
+    } catch (...) {
+        place_.library->reader_free(reader_);
+        throw;
+    }
+}
+
+void GpuReader::copy_weights(const Model& model, int threads) {
+    for (int l = 0; l < shape_.layers; ++l) {
+        const Layer& from = model.layers[static_cast<size_t>(l)];
+        const auto qkv = joined<uint16_t>({from.wq, from.wk, from.wv}, threads);
+        const auto output = joined<uint16_t>({from.wo}, threads);
+        const auto gate_up = joined<uint16_t>({from.gate, from.up}, threads);
+        const auto down = joined<uint16_t>({from.down}, threads);
+        const auto attention_norm = joined<float>({from.attn_norm}, 1), feed_norm = joined<float>({from.ffn_norm}, 1);
+        const auto bias = joined<float>({from.bq, from.bk, from.bv}, 1);
+        const auto query_norm = joined<float>({from.q_norm}, 1), key_norm = joined<float>({from.k_norm}, 1);
+        const auto data = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
+        const LongreadLayer layer{qkv.data(),  output.data(),         gate_up.data(),
+                                  down.data(), attention_norm.data(), feed_norm.data(),
+                                  data(bias),  data(query_norm),      data(key_norm)};
+        if (place_.library->reader_layer(reader_, l, &layer) != 0)
+            fail();
+    }
+}
+
+GpuReader::~GpuReader() {
+    if (reader_)
+        place_.library->reader_free(reader_);
+}
+
+void GpuReader::tell_recall(const RecallHeads& heads, const EpisodeOptions& like) {
+    std::vector<int32_t> key_layer, key_head, head_slot, question_rows;
+    for (const auto& [layer, head] : heads.keys) {
+        key_layer.push_back(layer);
+        key_head.push_back(head);
+    }
+    for (const RecallHead& head : heads.heads)
+        head_slot.push_back(head.key_slot);
+    const float* queries = nullptr;
+    size_t numbers = 0;
+    if (like.bank) {
+        question_rows.assign(like.bank->tokens.begin(), like.bank->tokens.end());
+        queries = like.bank->queries.data();
+        numbers = like.bank->queries.size();
+    }
+    // The bank is megabytes and the same in every call.
+    uint32_t lists = crc32c(static_cast<uint32_t>(like.format), key_layer.data(), key_layer.size() * 4);
+    for (const auto* list : {&key_head, &head_slot, &question_rows})
+        lists = crc32c(lists + static_cast<uint32_t>(list->size()), list->data(), list->size() * 4);
+    const uint64_t telling = (static_cast<uint64_t>(lists) << 32 | crc32c(1, queries, numbers * sizeof(float))) | 1;
+    if (telling == told_)
+        return;
+    const LongreadRecall recall{static_cast<int32_t>(like.format),
+                                static_cast<int32_t>(key_layer.size()),
+                                key_layer.data(),
+                                key_head.data(),
+                                static_cast<int32_t>(head_slot.size()),
+                                static_cast<int32_t>(question_rows.size()),
+                                head_slot.data(),
+                                queries,
+                                question_rows.data()};
+    told_ = 0;
+    if (place_.library->reader_recall(reader_, &recall) != 0)
+        fail();
+    told_ = telling;
+}
+
+struct GpuReader::Batch {
+    std::vector<UnfilledSegment> segments;
+    std::unique_ptr<gpu::EpisodeBatch> layout;
+    int tokens = 0;
+};
+
+// As many episodes from `first` on as fit.
+GpuReader::Batch GpuReader::begin(const RecallHeads& heads, const std::vector<const EpisodeOptions*>& episodes,
+                                  size_t first) {
+    Batch batch;
+    std::vector<gpu::EpisodeView> views;
+    for (size_t e = first; e < episodes.size(); ++e) {
+        const EpisodeOptions& episode = *episodes[e];
+        const int count = static_cast<int>(episode.tokens.size());
+        if (batch.tokens + count > shape_.rows)
+            break;
+        for (int32_t token : episode.tokens)
+            if (token < 0 || token >= hyper_.vocabulary)
+                throw Error("internal", "Token " + std::to_string(token) + " is not in the model's vocabulary.");
+        batch.segments.push_back(unfilled_segment(hyper_, heads, episode));
+        batch.tokens += count;
+        const UnfilledSegment& made = batch.segments.back();
+        const SegmentShape& shape = made.segment->shape();
+        views.push_back(
+            {episode.tokens.data(), count, made.tokens.data(), shape.tokens, made.segment->unit_starts(), shape.units});
+    }
+    batch.layout = std::make_unique<gpu::EpisodeBatch>(
+        views.data(), views.size(),
+        gpu::EpisodeRule{shape_.window, shape_.sinks, static_cast<int32_t>(episodes[first]->format), shape_.head_size,
+                         static_cast<int32_t>(heads.keys.size())});
+    const LongreadBatch view = batch.layout->view();
+    if (place_.library->reader_begin(reader_, &view) != 0)
+        fail();
+    return batch;
+}
+
+void GpuReader::finish(Batch& batch, const RecallHeads& heads) {
+    LongreadRead read{};
+    if (place_.library->reader_finish(reader_, &read) != 0)
+        fail();
+    const size_t units = static_cast<size_t>(batch.layout->view().unit_count);
+    for (size_t e = 0; e < batch.segments.size(); ++e) {
+        Segment& segment = *batch.segments[e].segment;
+        const SegmentShape& shape = segment.shape();
+        const int32_t format = static_cast<int32_t>(shape.format);
+        const size_t bytes = gpu::packed_bytes(format, shape_.head_size, shape.tokens);
+        const size_t stride = gpu::packed_stride(format, shape_.head_size, shape.tokens);
+        for (uint32_t k = 0; k < shape.key_heads; ++k)
+            std::memcpy(segment.writable_keys(k), read.keys + batch.layout->keys_of(e) + k * stride, bytes);
+        for (size_t head = 0; read.means && head < heads.heads.size(); ++head) {
+            const size_t from = head * units + batch.layout->first_unit_of(e);
+            std::copy_n(read.means + from, shape.units, segment.writable_means() + head * shape.units);
+            std::copy_n(read.deviations + from, shape.units, segment.writable_deviations() + head * shape.units);
+        }
+    }
+}
+
+std::vector<std::shared_ptr<Segment>> GpuReader::read(const RecallHeads& heads,
+                                                      const std::vector<const EpisodeOptions*>& episodes,
+                                                      const Cancel& cancel, const std::function<void(int)>& progress) {
+    std::vector<std::shared_ptr<Segment>> segments;
+    if (episodes.empty())
+        return segments;
+    tell_recall(heads, *episodes.front());
+    // While one batch is read the next is laid out and sent, and what came of the one before is put into its segments.
+    std::vector<Batch> begun; // at most two
+    size_t next = 0;
+    int read = 0;
+    try {
+        while (next < episodes.size() || !begun.empty()) {
+            if (next < episodes.size() && begun.size() < 2) {
+                cancel.check();
+                begun.push_back(begin(heads, episodes, next));
+                next += begun.back().segments.size();
+                continue;
+            }
+            finish(begun.front(), heads);
+            for (UnfilledSegment& made : begun.front().segments)
+                segments.push_back(std::move(made.segment));
+            read += begun.front().tokens;
+            begun.erase(begun.begin());
+            progress(read);
+        }
+    } catch (...) {
+        // What is on its way must come before anything else is sent.
+        LongreadRead left{};
+        for (size_t i = 0; i < begun.size(); ++i)
+            if (place_.library->reader_finish(reader_, &left) != 0)
+                fail();
+        throw;
+    }
+    return segments;
+}
+
+} // namespace longread

@@ -1,0 +1,137 @@
+#include "engine/together.h"
+#include "engine/reader.h"
+#include <cmath>
+#include <cstdio>
+
+namespace longread {
+namespace {
+
+// Keys of two readings of one episode: the length of their difference as a share of their length.
+double difference(const Segment& a, const Segment& b) {
+    const SegmentShape& shape = a.shape();
+    std::vector<float> left(shape.head_size), right(shape.head_size);
+    double apart = 0, length = 0;
+    for (uint32_t k = 0; k < shape.key_heads; ++k)
+        for (uint32_t t = 0; t < shape.tokens; ++t) {
+            read_key(a.keys(k), static_cast<int>(t), left.data());
+            read_key(b.keys(k), static_cast<int>(t), right.data());
+            for (uint32_t d = 0; d < shape.head_size; ++d) {
+                apart += std::pow(static_cast<double>(left[d]) - right[d], 2);
+                length += std::pow(static_cast<double>(right[d]), 2);
+            }
+        }
+    return std::sqrt(apart / length);
+}
+
+} // namespace
+
+Together::Together(const Model& model, const std::string& library, const std::string& cublas) {
+    if (library.empty())
+        return;
+    refusal_ = GpuReader::refusal(model);
+    if (!refusal_.empty())
+        return;
+    auto place = std::make_unique<gpu::Place>();
+    place->library = gpu::Library::load(library, refusal_);
+    if (!place->library)
+        return;
+    if (ggml_backend_dev_t device = model.backend->gpu_device()) {
+        ggml_backend_dev_props props{};
+        ggml_backend_dev_get_props(device, &props);
+        place->bus_id = props.device_id ? props.device_id : "";
+    }
+    place->cublas = cublas;
+    rows_ = GpuReader::rows_for(*place, model);
+    if (rows_ == 0)
+        refusal_ = place->library->free_bytes(place->bus_id.c_str()) == 0
+                       ? place->library->error()
+                       : "the GPU has too little free memory for a second copy of the weights";
+    else
+        place_ = std::move(place);
+}
+
+int Together::tokens() const {
+    std::lock_guard<std::mutex> guard(lock_);
+    return place_ ? 2 * rows_ : 0; // two batches are on their way at once
+}
+
+std::string Together::refusal() const {
+    std::lock_guard<std::mutex> guard(lock_);
+    return refusal_;
+}
+
+std::unique_ptr<gpu::Place> Together::place() const {
+    std::lock_guard<std::mutex> guard(lock_);
+    return place_ ? std::make_unique<gpu::Place>(*place_) : nullptr;
+}
+
+void Together::give_up(const std::string& why) {
+    reader_.reset();
+    std::lock_guard<std::mutex> guard(lock_);
+    place_.reset();
+    refusal_ = why;
+    std::fprintf(stderr, "Our own CUDA kernels are not used any more: %s.\n", why.c_str());
+}
+
+// The reader for such episodes. A new one first reads an episode that the engine reads, too: it is not used where they
+// do not agree.
+bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOptions& like, const Cancel& cancel) {
+    if (!place_ || like.sinks > LONGREAD_MOST_SINKS)
+        return false;
+    const int layers = heads.keys.back().first + 1;
+    if (reader_ && reader_->serves(layers, like))
+        return true;
+    reader_.reset(); // before the next takes its memory
+    auto reader = std::make_unique<GpuReader>(*place_, model, layers, like.window, like.sinks, rows_);
+    EpisodeOptions probe = like;
+    probe.bank = nullptr;
+    probe.tokens.resize(600); // two of the engine's batches
+    for (size_t t = 0; t < probe.tokens.size(); ++t)
+        probe.tokens[t] = static_cast<int32_t>((t * 7919 + 1) % static_cast<size_t>(model.hyper.vocabulary));
+    probe.units = {{0, 600}};
+    const auto should = read_episode(model, heads, probe, cancel, [](int) {});
+    const auto is = reader->read(heads, {&probe}, cancel, [](int) {});
+    // Weights of 4 bits and activations of 8 make the engine's keys differ by some percent from those of half
+    // precision; what is wrong differs by the whole.
+    const double apart = difference(*is.front(), *should);
+    if (!(apart < 0.15))
+        throw gpu::Failure("what they read differs by " + std::to_string(apart) + " from what ggml reads");
+    reader_ = std::move(reader);
+    return true;
+}
+
+std::vector<std::shared_ptr<Segment>> Together::read(Model& model, const RecallHeads& heads,
+                                                     const std::vector<EpisodeOptions>& episodes, const Cancel& cancel,
+                                                     const std::function<void(int)>& progress) {
+    try {
+        if (episodes.empty() || !prepare(model, heads, episodes.front(), cancel))
+            return read_episodes(model, heads, episodes, cancel, progress);
+        // Empty files and such as are longer than a batch are the engine's.
+        std::vector<const EpisodeOptions*> ours;
+        const auto is_ours = [&](const EpisodeOptions& episode) {
+            return !episode.tokens.empty() && episode.tokens.size() <= static_cast<size_t>(reader_->rows());
+        };
+        int done = 0;
+        for (const EpisodeOptions& episode : episodes)
+            if (is_ours(episode))
+                ours.push_back(&episode);
+        const auto read = reader_->read(heads, ours, cancel, [&](int tokens) { progress(done = tokens); });
+        std::vector<std::shared_ptr<Segment>> segments;
+        size_t next = 0;
+        for (const EpisodeOptions& episode : episodes) {
+            if (is_ours(episode)) {
+                segments.push_back(read[next++]);
+                continue;
+            }
+            segments.push_back(
+                read_episode(model, heads, episode, cancel, [&](int tokens) { progress(done + tokens); }));
+            done += static_cast<int>(episode.tokens.size());
+        }
+        return segments;
+    } catch (const gpu::Failure& failure) {
+        give_up(failure.what());
+    }
+    return read_episodes(model, heads, episodes, cancel, progress);
+}
+
+} // namespace longread
