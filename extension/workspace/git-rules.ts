@@ -11,6 +11,11 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { bytesOf, FolderRules, noRules, parseRules, type RuleList } from './ignore-rules'
 
+/** Bytes of an ignore file: a hundred thousand rules. Of more, memory would run out, not only time. */
+const mostRuleBytes = 4 * 2 ** 20
+/** Bytes of a file that names a folder. */
+const mostNameBytes = 4096
+
 export interface GitRules {
   /** The root as seen from the top of its repository: empty, or with a trailing slash. */
   readonly prefix: string
@@ -48,20 +53,38 @@ export async function excludesOf(folder: string, name: string, base: string): Pr
     : rulesOf(path.join(gitDirectory, 'info', 'exclude'), `${name}/info/exclude`, base, true)
 }
 
-/** Reads one ignore file. Inside a work tree it is not read through a link, which could lead anywhere (as in git). */
+/**
+ * Reads one ignore file. Inside a work tree it is not read through a link, which could lead anywhere (as in git). One that is too
+ * large ignores everything: not to know what it says may let nothing in.
+ */
 export async function rulesOf(file: string, name: string, base: string, follow = false): Promise<RuleList> {
+  const content = await smallFile(file, mostRuleBytes, follow)
+  if (content === undefined) return noRules
+  if (content === 'too large') return parseRules(Buffer.from('*'), `left out, since ${name} is too large`, base)
+  return parseRules(content, `ignored by ${name}`, base)
+}
+
+/** A regular file of so many bytes at most; undefined where there is none, or none that may be read. */
+async function smallFile(file: string, most: number, follow = true): Promise<Buffer | 'too large' | undefined> {
   try {
     // Without O_NONBLOCK a pipe of this name would be waited for.
     const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK | (follow ? 0 : constants.O_NOFOLLOW))
     try {
-      if ((await handle.stat()).isFile()) return parseRules(await handle.readFile(), `ignored by ${name}`, base)
+      const state = await handle.stat()
+      if (!state.isFile()) return undefined
+      return state.size > most ? 'too large' : await handle.readFile()
     } finally {
       await handle.close()
     }
   } catch {
-    // No such file, or none that may be read: no rules.
+    return undefined
   }
-  return noRules
+}
+
+/** Its text; empty where there is none. */
+async function smallText(file: string): Promise<string> {
+  const content = await smallFile(file, mostNameBytes)
+  return Buffer.isBuffer(content) ? content.toString('utf8') : ''
 }
 
 /** The nearest folder, from this one upward, that holds a `.git`. */
@@ -77,12 +100,12 @@ async function gitDirectoryOf(folder: string): Promise<string | undefined> {
   try {
     const state = await lstat(git)
     if (state.isDirectory()) return git
-    if (!state.isFile() || state.size > 4096) return undefined
+    if (!state.isFile()) return undefined
     // A worktree or submodule: `gitdir: PATH`; a worktree's rules lie in the common directory.
-    const named = /^gitdir: (.+)$/m.exec(await readFile(git, 'utf8'))?.[1]
+    const named = /^gitdir: (.+)$/m.exec(await smallText(git))?.[1]
     if (named === undefined) return undefined
     const directory = path.resolve(folder, named)
-    const common = await readFile(path.join(directory, 'commondir'), 'utf8').catch(() => '')
+    const common = await smallText(path.join(directory, 'commondir'))
     return common.trim() === '' ? directory : path.resolve(directory, common.trim())
   } catch {
     return undefined

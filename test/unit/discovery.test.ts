@@ -120,6 +120,25 @@ describe('discovery', () => {
     })
   })
 
+  it('reads nothing in a folder whose ignore file is too large to be read', async () => {
+    const large = 'xyz\n'.repeat(1_100_000)
+    assert.deepEqual(await foundIn({ 'a/.gitignore': large, 'a/x.py': 'x', 'a/b/y.py': 'y', 'z.py': 'z' }), {
+      files: ['z.py'],
+      skipped: {
+        'a/.gitignore': 'left out, since a/.gitignore is too large: *',
+        'a/b/': 'left out, since a/.gitignore is too large: *',
+        'a/x.py': 'left out, since a/.gitignore is too large: *',
+      },
+    })
+  })
+
+  it('does not wait for a pipe where git names folders in files', async () => {
+    const root = await temporaryTree({ 'sub/a.py': 'a', 'sub/.git': 'gitdir: ../git\n', 'git/x.py': 'x' })
+    execFileSync('mkfifo', [path.join(root, 'git', 'commondir')])
+    // The pipe itself is no file that is read.
+    assert.deepEqual((await found(root)).files, ['git/x.py', 'sub/a.py'])
+  })
+
   it('does not take secrets back, whatever an ignore file says', async () => {
     assert.deepEqual(await foundIn({ '.longreadignore': '!.env\n!*.pem\n', '.env': 'A=1', 'a.pem': 'x' }), {
       files: ['.longreadignore'],
