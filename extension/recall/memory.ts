@@ -324,8 +324,8 @@ export class Memory extends KeptFiles {
     const files = group.flatMap(({ prepared }) => prepared.read ?? [])
     const listeners = progress.of(group.map(({ next }) => next))
     if (files.length > 0) await this.readNow(files, { signal, log }, listeners)
+    progress.done(group.map(({ next, prepared }) => ({ ...next, tokens: prepared.read?.tokens })))
     for (const { next, prepared } of group) {
-      progress.done(next, prepared.read?.tokens)
       const how = prepared.read ? 'read' : prepared.how
       if (how !== undefined) onHeld?.(next.file, how, this.held.get(next.file)?.kept ?? false)
     }

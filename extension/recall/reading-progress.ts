@@ -31,12 +31,14 @@ export class ReadingProgress {
     }
   }
 
-  /** `tokens` are undefined where the model had nothing to read. */
-  done(next: { readonly file: string; readonly size: number }, tokens: number | undefined): void {
-    if (tokens !== undefined) this.files++
-    this.tokens += tokens ?? 0
-    this.bytes += next.size
-    this.tell({ ...next, size: 0 }, this.tokens, 0)
+  /** Of files that were read together; `tokens` of each, undefined where the model had nothing to read. */
+  done(files: readonly { readonly file: string; readonly size: number; readonly tokens: number | undefined }[]): void {
+    for (const { size, tokens } of files) {
+      if (tokens !== undefined) this.files++
+      this.tokens += tokens ?? 0
+      this.bytes += size
+    }
+    this.tell({ file: files[0]?.file ?? '', size: 0 }, this.tokens, 0)
   }
 
   finish(): void {
