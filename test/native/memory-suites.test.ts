@@ -1,6 +1,7 @@
 /** A few rounds of what `longread bench memory` does by the thousand. */
 import assert from 'node:assert/strict'
 import { randomDamage } from '../bench/memory/damage'
+import { day } from '../bench/memory/day'
 import { randomEdits } from '../bench/memory/edits'
 import { randomKills } from '../bench/memory/kills'
 
@@ -14,6 +15,16 @@ describe('the memory on disk', () => {
   it('serves nothing that is damaged, whatever the damage, and says what it found', async () => {
     const { segments, manifests, detected, served } = await randomDamage(80)
     assert.deepEqual({ all: segments + manifests, detected, served }, { all: 80, detected: 80, served: 0 })
+  })
+
+  it('is what a clean read gives after a day of edits, and leaves no file, handle or process behind', async () => {
+    const { questions, filesBefore, filesAfter, handlesBefore, handlesAfter, processesLeft, wrong } = await day(60)
+    assert.ok(questions > 0)
+    assert.deepEqual({ processesLeft, wrong }, { processesLeft: 0, wrong: 0 })
+    assert.ok(
+      filesAfter <= filesBefore && handlesAfter <= handlesBefore,
+      `${filesAfter} files, ${handlesAfter} handles`,
+    )
   })
 
   it('is what a clean read gives after any edits, unit by unit and byte by byte', async () => {

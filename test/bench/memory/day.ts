@@ -21,12 +21,16 @@ export interface DayResult {
   readonly filesAfter: number
   readonly handlesBefore: number
   readonly handlesAfter: number
+  /** Processes that were started and had not ended when the day had. */
+  readonly processesLeft: number
   /** Files that differ from a clean read at the end. */
   readonly wrong: number
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 const openFiles = (): number => readdirSync('/proc/self/fd').length
+const children = (): number =>
+  readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).length
 const resident = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024
 
 export async function day(edits: number, seed = Date.now()): Promise<DayResult> {
@@ -40,7 +44,7 @@ export async function day(edits: number, seed = Date.now()): Promise<DayResult> 
   const branches = [0, 1, 2, 3].map(() => new Map(files.filter(() => below(3) === 0).map((file) => [file, some()])))
   const options = { top: 10, signals: 'all', rerank: true, rarity: true } as const
   const samples: { resident: number; files: number; handles: number }[] = []
-  const [questionEvery, switchEvery] = [Math.round(edits / 500), Math.round(edits / 50)]
+  const [questionEvery, switchEvery] = [Math.ceil(edits / 500), Math.ceil(edits / 50)]
   let [questions, switches] = [0, 0]
   for (let edit = 1; edit <= edits; edit++) {
     const file = files[below(files.length)]!
@@ -82,6 +86,7 @@ export async function day(edits: number, seed = Date.now()): Promise<DayResult> 
     filesAfter: of(after, 'files'),
     handlesBefore: of(before, 'handles'),
     handlesAfter: of(after, 'handles'),
+    processesLeft: children(),
     wrong,
   }
 }

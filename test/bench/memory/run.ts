@@ -51,10 +51,16 @@ const suites = {
       `  resident ${megabytes(r.residentBefore)} in its second tenth, ${megabytes(r.residentAfter)} in its last (${change.toFixed(1)} %; target: within 10)`,
     )
     print(
-      `  open files ${r.filesBefore} and ${r.filesAfter}, handles ${r.handlesBefore} and ${r.handlesAfter}; ${n(r.wrong)} files differ from a clean read`,
+      `  open files ${r.filesBefore} and ${r.filesAfter}, handles ${r.handlesBefore} and ${r.handlesAfter}, ${r.processesLeft} processes left; ${n(r.wrong)} files differ from a clean read`,
     )
     const grown = change > 10 ? 1 : 0
-    return grown + r.wrong + Math.max(0, r.filesAfter - r.filesBefore) + Math.max(0, r.handlesAfter - r.handlesBefore)
+    return (
+      grown +
+      r.processesLeft +
+      r.wrong +
+      Math.max(0, r.filesAfter - r.filesBefore) +
+      Math.max(0, r.handlesAfter - r.handlesBefore)
+    )
   },
   async scale(count: number): Promise<number> {
     const r = await scale(count)
