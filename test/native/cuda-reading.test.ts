@@ -21,7 +21,11 @@ import { needsCuda } from '../support/cuda'
 import { writeGguf } from '../support/gguf-writer'
 import { run, spansOf, threads } from '../support/model'
 import { gaussian, randomModel, type RandomOptions } from '../support/random-model'
+import { recall } from '../../extension/recall/recall'
+import { TestMemory } from '../support/memory'
+import { tinyProfile } from '../support/tiny-model'
 import { temporaryFolder } from '../support/temp'
+import { python, workspace } from '../support/workspace'
 
 const built = (name: string): string => join(packageRoot(), 'native/build/Release', name)
 const emulated = built('longread-cuda-emulated.so')
@@ -155,6 +159,36 @@ describe('files read together by our CUDA kernels, as they run on the processor'
     assert.equal((await readAll(model, episodes, 'q8')).length, 2)
     assert.equal(model.info().kernels, '')
     model.dispose()
+  })
+
+  it('make a memory that finds what one of the engine finds, with as many files in a call as there are', async () => {
+    const path = written(small['llama']!)
+    const root = workspace(Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`f${i}.py`, python(`function_${i}`, i)]))) // prettier-ignore
+    const shape = { layers: 3, heads: 2, embedding: 128 }
+    const profile = { ...tinyProfile, shape, heads: heads.map((head) => ({ ...head, weight: 1 / 3 })), window: 96 }
+    const found: Map<string, number>[] = []
+    for (const more of [places(), {}]) {
+      const model = await load(path, more)
+      let calls = 0
+      const readMany = model.readMany.bind(model)
+      const counted = (...call: Parameters<typeof readMany>) => (++calls, readMany(...call))
+      Object.defineProperty(model, 'readMany', { value: counted })
+      const loaded = { addon: loadAddon(), model, profile, threads, fingerprint: 'tiny' }
+      const opened = await TestMemory.open(root, null, undefined, loaded)
+      assert.equal((await opened.read()).files, 4)
+      assert.equal(calls, 'kernels' in more ? 1 : 4)
+      const options = { top: 100, signals: 'attention', rerank: false, rarity: true } as const
+      const { units } = await recall(opened.memory, 'where is function_3', options, opened.options())
+      found.push(new Map(units.map(({ file, startLine, score }) => [`${file}:${startLine}`, score])))
+      assert.equal(model.info().kernels, '')
+    }
+    const [is, should] = found as [Map<string, number>, Map<string, number>]
+    assert.ok(should.size >= 4)
+    assert.deepEqual([...is.keys()].sort(), [...should.keys()].sort())
+    const apart = [...should].map(([unit, score]) => Math.abs(score - is.get(unit)!))
+    // Scores are deviations from the mean of all units.
+    assert.ok(Math.max(...apart) < 0.1, `scores differ by ${Math.max(...apart)}`)
+    assert.ok(Math.max(...should.values()) - Math.min(...should.values()) > 1)
   })
 
   /** Reads and scores as the engine does, to the last bit. */

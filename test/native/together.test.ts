@@ -60,7 +60,7 @@ describe('episodes read in one call', () => {
     const options = { heads: headsOf(profile), window, sinks, keyFormat }
     const good = { tokens: new Int32Array(600), units: Uint32Array.of(0, 600) }
     const cancel = new addon.Cancel()
-    const call = model.readMany([good, good], options, cancel, () => undefined)
+    const call = model.readMany(Array.from({ length: 100 }, () => good), options, cancel, () => undefined) // prettier-ignore
     cancel.cancel()
     await assert.rejects(call, { code: 'cancelled' })
     const bad = { tokens: new Int32Array(5), units: Uint32Array.of(3, 9) }
