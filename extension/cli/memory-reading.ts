@@ -8,13 +8,14 @@ import { bytes } from './terminal'
 export interface MemoryReadingFlags {
   readonly reading: 'afresh' | 'memory'
   readonly units: MemoryReading['units']
-  readonly choose: MemoryReading['choose']
-  readonly lookUps: MemoryReading['lookUps']
+  readonly choose?: MemoryReading['choose']
+  readonly lookUps?: MemoryReading['lookUps']
   readonly twice?: boolean
   readonly set: string
 }
 
-export function memoryReadingOptions(command: Command): Command {
+/** Of every command that reads a folder. */
+export function streamReadingOptions(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -29,6 +30,12 @@ export function memoryReadingOptions(command: Command): Command {
         .choices(['code', 'blocks'])
         .default('code'),
     )
+    .option('--set <name=value,…>', 'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8', '')
+}
+
+/** And of those that answer. */
+export function memoryReadingOptions(command: Command): Command {
+  return streamReadingOptions(command)
     .addOption(
       new Option('--choose <who>', 'with --reading memory: every layer for itself, or recall once for all')
         .choices(['layers', 'recall'])
@@ -40,12 +47,11 @@ export function memoryReadingOptions(command: Command): Command {
         .default('each'),
     )
     .option('--twice', 'with --reading memory: the question is read again with what it found')
-    .option('--set <name=value,…>', 'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8', '')
 }
 
 /** Undefined where units are read afresh; then none of its options may be given. */
 export function memoryReadingOf(flags: MemoryReadingFlags): MemoryReading | undefined {
-  const { reading, units, choose, lookUps, twice = false, set } = flags
+  const { reading, units, choose = 'layers', lookUps = 'each', twice = false, set } = flags
   if (reading === 'memory')
     return { units, choose, lookUps, twice, parameters: settingsOf(set, '--set') as MemoryReading['parameters'] }
   if (units !== 'code' || choose !== 'layers' || lookUps !== 'each' || twice || set !== '')
@@ -62,5 +68,6 @@ export function describeMemory({
   tokensPerSecond,
 }: MemoryTotals): string {
   const rate = tokensPerSecond === undefined ? '' : ` at ${Math.round(tokensPerSecond)} tokens/s`
-  return `${files} files, ${tokens.toLocaleString('en-US')} tokens read as one text${rate}; ${units} units, ${bytes(memoryBytes)} in memory, ${bytes(diskBytes)} on disk.`
+  const how = tokensPerSecond === undefined ? 'kept from before' : `read${rate}`
+  return `${files} files, ${tokens.toLocaleString('en-US')} tokens as one text, ${how}; ${units} units, ${bytes(memoryBytes)} in memory, ${bytes(diskBytes)} on disk.`
 }

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
-import type { Missing, RecallResult, RecalledUnit, SkippedFile, StreamResult } from '../protocol/types'
+import type { Missing, Progress, RecallResult, RecalledUnit, SkippedFile, StreamResult } from '../protocol/types'
+import { describeMemory, memoryReadingOf, streamReadingOptions, type MemoryReadingFlags } from './memory-reading'
 import { commonOptions, recallOptions, recallPart, streamRequest, type CommonFlags, type RecallFlags } from './options'
 import { withSession } from './session'
 import { bytes, jsonLine, oneLine, seconds } from './terminal'
@@ -10,7 +11,7 @@ import { bytes, jsonLine, oneLine, seconds } from './terminal'
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
 export function addReading(program: Command): void {
-  commonOptions(program.command('stream <dir>'))
+  streamReadingOptions(commonOptions(program.command('stream <dir>')))
     .summary('read a folder into the memory')
     .description(
       'Reads every file of a folder that is worth reading, once. What was read before and has not changed is not read again.\nIgnored: what .gitignore and .longreadignore say, binary, generated, minified, lock and oversized files, and secrets.',
@@ -31,13 +32,20 @@ export function addReading(program: Command): void {
     .action(recall)
 }
 
-async function stream(dir: string, flags: CommonFlags & { skipped?: boolean }): Promise<void> {
+async function stream(
+  dir: string,
+  flags: CommonFlags & MemoryReadingFlags & { readonly skipped?: boolean },
+): Promise<void> {
+  const reading = memoryReadingOf(flags)
   const request = await streamRequest(dir, flags)
   await withSession(flags.json === true, async ({ client, signal, view }) => {
-    const result = await client.call('stream', request, { signal, onProgress: (p) => view.show(p) })
+    const tools = { signal, onProgress: (p: Progress) => view.show(p) }
+    const result = reading
+      ? await client.call('streamMemory', { ...request, reading }, tools)
+      : await client.call('stream', request, tools)
     view.clear()
     if (flags.json) return void print(jsonLine(result))
-    print(describeStream(result))
+    print('diskBytes' in result ? describeMemory(result) : describeStream(result))
     if (flags.skipped) printSkipped(result.skipped)
     else if (result.skipped.length > 0) print(`${result.skipped.length} left out; --skipped says which and why.`)
   })

@@ -321,6 +321,13 @@ export interface NativeInfLlm {
     cancel: NativeCancel,
     listener: (told: MemoryEvent) => void,
   ): Promise<'stop' | 'length'>
+  /**
+   * Writes `path` with `.stream` and `.units`; only where units rest on disk, and once. `identity` names the model's weights. Rejects
+   * with disk.
+   */
+  save(path: string, identity: string): Promise<void>
+  /** Into a memory that has read nothing. Rejects with no-segment or bad-segment; then this memory is good for nothing. */
+  restore(path: string, identity: string): Promise<void>
   dispose(): void
 }
 

@@ -57,6 +57,8 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
         return memory.readNoted(changes, engine.options(request, tools, turn), started)
       })
     },
+    streamMemory: (request, tools) =>
+      engine.turns.take('read', tools.signal, () => engine.streams.read(request, request.reading, engine, tools)),
     recall: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, request.questions, tools)

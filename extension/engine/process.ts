@@ -18,6 +18,7 @@ import { callEvents, deviceType, logType, toResponseError, type CallParameters }
 /** Every call by name; the compiler asks for the missing one when calls.ts grows. */
 const calls: Readonly<Record<EngineCall, true>> = {
   stream: true,
+  streamMemory: true,
   update: true,
   recall: true,
   ask: true,

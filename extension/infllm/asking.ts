@@ -2,16 +2,24 @@
 import { realpath } from 'node:fs/promises'
 import { meantBy } from '../answer/conversation'
 import { noFolder } from '../errors'
-import type { AskRequest, AskResult, MemoryReading, RecalledUnit } from '../protocol/types'
+import type {
+  AskRequest,
+  AskResult,
+  MemoryReading,
+  MemoryStreamResult,
+  RecalledUnit,
+  StreamRequest,
+} from '../protocol/types'
 import type { LoadedModel, Memory } from '../recall/memory'
 import { recall } from '../recall/recall'
+import { hasCode } from '../store/folder'
 import type { CallTools } from '../engine/handlers-type'
 import { MemoryStream } from './memory-stream'
 
 /** What the engine gives: the model, and the memory that recall asks, read first where it has changed. */
 export interface Loading {
-  load(request: AskRequest, tools: CallTools): Promise<LoadedModel>
-  ready(request: AskRequest, questions: readonly string[], tools: CallTools): Promise<Memory>
+  load(request: StreamRequest, tools: CallTools): Promise<LoadedModel>
+  ready(request: StreamRequest, questions: readonly string[], tools: CallTools): Promise<Memory>
 }
 
 /** Units that are told of an answer, most used first. */
@@ -25,22 +33,28 @@ export class MemoryStreams {
 
   async ask(request: AskRequest, reading: MemoryReading, engine: Loading, tools: CallTools): Promise<AskResult> {
     const started = performance.now()
-    const { question, before = [], breadcrumbs } = request
-    const root = await realpath(request.root).catch(() => {
-      throw noFolder(request.root)
-    })
+    const { question, before = [] } = request
     const byRecall = reading.choose === 'recall'
     // Before the stream: a model without a profile may get one first, and is loaded anew with it.
     const memory = byRecall ? await engine.ready(request, [question], tools) : undefined
     const loaded = memory?.loaded ?? (await engine.load(request, tools))
-    const stream = this.streamOf(loaded, { root, breadcrumbs, folder: request.memory, reading })
-    await stream.read(tools, (message) => tools.log('warn', message))
+    const log = (message: string) => tools.log('warn', message)
+    const stream = await this.streamOf(loaded, request, reading)
+    await stream.read(tools, log)
     const read = performance.now()
     const meant = meantBy(question, before)
     const found = memory && (await recall(memory, meant, { ...request, top: unitsRecalled }, tools))
     const recalled = performance.now()
     const asked = { ...reading, sampling: request.sampling }
-    const { answer, used, firstToken } = await stream.answer(question, asked, found?.units, tools)
+    const answering = () => stream.answer(question, asked, found?.units, tools)
+    const { answer, used, firstToken } = await answering().catch(async (thrown: unknown) => {
+      // Units are checked when they are looked up.
+      if (!hasCode(thrown, 'bad-segment')) throw thrown
+      log('What was kept of this folder is damaged; it is read again.')
+      await stream.forget()
+      await stream.read(tools, log)
+      return answering()
+    })
     const scores = new Map(found?.units.map((unit) => [keyOf(unit), unit]))
     const units = used.slice(0, unitsTold).map(({ share, ...unit }): RecalledUnit => {
       const known = scores.get(keyOf(unit))
@@ -64,12 +78,34 @@ export class MemoryStreams {
     }
   }
 
+  /** Reads a workspace, for questions to come. */
+  async read(
+    request: StreamRequest,
+    reading: MemoryReading,
+    engine: Pick<Loading, 'load'>,
+    tools: CallTools,
+  ): Promise<MemoryStreamResult> {
+    const started = performance.now()
+    const stream = await this.streamOf(await engine.load(request, tools), request, reading)
+    await stream.read(tools, (message) => tools.log('warn', message))
+    return { ...stream.totals(), skipped: stream.skipped(), seconds: (performance.now() - started) / 1000 }
+  }
+
   close(): void {
     this.held?.stream.close()
     this.held = undefined
   }
 
-  private streamOf(loaded: LoadedModel, options: ConstructorParameters<typeof MemoryStream>[1]): MemoryStream {
+  private async streamOf(
+    loaded: LoadedModel,
+    request: StreamRequest,
+    { units, parameters }: MemoryReading,
+  ): Promise<MemoryStream> {
+    const root = await realpath(request.root).catch(() => {
+      throw noFolder(request.root)
+    })
+    const { breadcrumbs, memory: folder } = request
+    const options = { root, breadcrumbs, folder, reading: { units, parameters } }
     const key = JSON.stringify([loaded.fingerprint, options])
     if (this.held?.key === key) return this.held.stream
     this.close()

@@ -1,14 +1,14 @@
-/** The stream of one repository in InfLLM's memory: read whole when it is not what is held, and questions answered after it. */
-import { mkdir } from 'node:fs/promises'
-import * as path from 'node:path'
+/** The stream of one repository in InfLLM's memory: kept on disk, read whole when it has changed, and questions answered after it. */
 import { cancellable, type InfLlmParameters, type NativeInfLlm, type UsedUnits } from '../engine/addon'
 import { LongreadError } from '../errors'
 import { memoryPrompt } from '../answer/prompt'
 import { Speech } from '../answer/speech'
 import type { AnswerTools } from '../answer/answer'
-import type { MemoryReading, MemoryTotals, SamplingOptions, UnitReference } from '../protocol/types'
+import type { MemoryReading, MemoryTotals, SamplingOptions, SkippedFile, UnitReference } from '../protocol/types'
 import type { LoadedModel } from '../recall/memory'
 import { ProgressMeter } from '../recall/progress'
+import { hasCode } from '../store/folder'
+import { forgetStreams, KeptStreams } from '../store/streams'
 import { layOutRepository, unitAt, type LaidOutRepository } from './layout'
 import { usualParameters } from './parameters'
 
@@ -30,34 +30,76 @@ export class MemoryStream {
   private tokensPerSecond: number | undefined
 
   constructor(
-    private readonly loaded: Pick<LoadedModel, 'addon' | 'model'>,
+    private readonly loaded: Pick<LoadedModel, 'addon' | 'model' | 'fingerprint'>,
     private readonly options: MemoryStreamOptions,
   ) {}
 
-  /** Brings the memory to what is on disk now; what has changed anywhere is read anew from the beginning. */
+  /** Brings the memory to what is on disk now: what was kept of the same text, or all of it read anew from the beginning. */
   async read({ signal, progress }: Pick<AnswerTools, 'signal' | 'progress'>, log: (message: string) => void) {
-    const { addon, model } = this.loaded
-    const { root, breadcrumbs, reading } = this.options
+    const { model } = this.loaded
+    const { root, breadcrumbs, folder } = this.options
     const { before } = memoryPrompt(model, '')
     const stream = await layOutRepository(model, root, { before, breadcrumbs, signal, progress, log })
     this.tokensPerSecond = undefined
     if (this.held?.stream.hash === stream.hash) return
     this.close()
-    const memory = new addon.InfLlm(model, await this.parameters())
-    const meter = new ProgressMeter('read', 'tokens', progress)
-    const started = performance.now()
-    const lengths = reading.units === 'code' ? stream.lengths : new Int32Array()
-    const request = { tokens: stream.tokens, lengths, rows: new Int32Array(), trace: false }
+    const kept = folder === null ? undefined : await KeptStreams.open(folder, root, log)
+    const parameters = this.parameters(kept?.folder ?? '')
+    const name = kept?.nameOf([this.loaded.fingerprint, this.options.reading.units, parameters, stream.hash])
+    const memory = await this.restored(parameters, name, log)
+    if (memory) {
+      this.held = { stream, memory }
+      return
+    }
+    const fresh = new this.loaded.addon.InfLlm(model, parameters)
     try {
-      await cancellable(addon, signal, (cancel) =>
-        memory.read(request, cancel, (read) => meter.report(read, stream.tokens.length)),
-      )
+      await this.readAll(fresh, stream, signal, progress)
+      if (name !== undefined) await kept?.keep(name, () => fresh.save(name, this.loaded.fingerprint))
     } catch (thrown) {
-      memory.dispose()
+      fresh.dispose()
       throw thrown
     }
-    this.tokensPerSecond = stream.tokens.length / ((performance.now() - started) / 1000)
-    this.held = { stream, memory }
+    this.held = { stream, memory: fresh }
+  }
+
+  private async readAll(
+    memory: NativeInfLlm,
+    { tokens, lengths: code }: LaidOutRepository,
+    signal: AbortSignal,
+    progress: AnswerTools['progress'],
+  ): Promise<void> {
+    const meter = new ProgressMeter('read', 'tokens', progress)
+    const started = performance.now()
+    const lengths = this.options.reading.units === 'code' ? code : new Int32Array()
+    const request = { tokens, lengths, rows: new Int32Array(), trace: false }
+    await cancellable(this.loaded.addon, signal, (cancel) =>
+      memory.read(request, cancel, (read) => meter.report(read, tokens.length)),
+    )
+    this.tokensPerSecond = tokens.length / ((performance.now() - started) / 1000)
+  }
+
+  /** What was kept under this name, whole; otherwise undefined. */
+  private async restored(
+    parameters: InfLlmParameters,
+    name: string | undefined,
+    log: (message: string) => void,
+  ): Promise<NativeInfLlm | undefined> {
+    if (name === undefined) return undefined
+    const memory = new this.loaded.addon.InfLlm(this.loaded.model, parameters)
+    try {
+      await memory.restore(name, this.loaded.fingerprint)
+      return memory
+    } catch (thrown) {
+      memory.dispose()
+      if (!hasCode(thrown, 'no-segment', 'bad-segment', 'disk')) throw thrown
+      if (!hasCode(thrown, 'no-segment')) log('What was kept of this folder is damaged; it is read again.')
+      return undefined
+    }
+  }
+
+  /** What is not in it. */
+  skipped(): readonly SkippedFile[] {
+    return this.whole().stream.skipped
   }
 
   totals(): MemoryTotals {
@@ -80,7 +122,7 @@ export class MemoryStream {
     const { after, oneLine } = memoryPrompt(model, question)
     const starts = memory.unitStarts()
     const owners = unitAt(stream.units, starts)
-    const units = use ? await this.chosen(use, owners, starts) : new Int32Array()
+    const units = use ? this.chosen(use, owners, starts) : new Int32Array()
     const speech = new Speech(oneLine, text)
     const meter = new ProgressMeter('prefill', 'tokens', progress)
     const { sampling, lookUps, twice } = request
@@ -101,6 +143,13 @@ export class MemoryStream {
     return { answer: speech.end(), used: this.usedUnits(used, owners), firstToken }
   }
 
+  /** What is kept of it, too. */
+  async forget(): Promise<void> {
+    this.close()
+    const { folder, root } = this.options
+    if (folder !== null) await forgetStreams(folder, root)
+  }
+
   close(): void {
     this.held?.memory.dispose()
     this.held = undefined
@@ -111,21 +160,15 @@ export class MemoryStream {
     return this.held
   }
 
-  private async parameters(): Promise<InfLlmParameters> {
-    const { folder, reading } = this.options
+  private parameters(folder: string): InfLlmParameters {
     const usual = usualParameters(this.loaded.model.info().trainedContext)
-    let units = ''
-    if (folder !== null) {
-      units = path.join(folder, 'infllm')
-      await mkdir(units, { recursive: true, mode: 0o700 })
-    }
-    const parameters = { ...usual, ...(reading.parameters as Partial<InfLlmParameters>), folder: units }
+    const parameters = { ...usual, ...(this.options.reading.parameters as Partial<InfLlmParameters>), folder }
     // Who asks for more units has room for them.
     return { ...parameters, maxCachedBlock: Math.max(parameters.maxCachedBlock, parameters.topk) }
   }
 
-  private async chosen(use: readonly UnitReference[], owners: Int32Array, starts: Int32Array): Promise<Int32Array> {
-    const { topk, blockSize } = await this.parameters()
+  private chosen(use: readonly UnitReference[], owners: Int32Array, starts: Int32Array): Int32Array {
+    const { topk, blockSize } = this.parameters('')
     const { units } = this.whole().stream
     const key = ({ file, startLine }: UnitReference) => `${String(startLine)} ${file}`
     const places = new Map(units.map((unit, i) => [key(unit), i]))

@@ -13,6 +13,8 @@ import type {
   Device,
   FolderContents,
   HeldFile,
+  MemoryStreamRequest,
+  MemoryStreamResult,
   Progress,
   RecallRequest,
   RecallResult,
@@ -28,6 +30,8 @@ import type {
 export interface EngineCalls {
   stream: { request: StreamRequest; result: StreamResult }
   update: { request: UpdateRequest; result: UpdateResult }
+  /** Reads a workspace as one text into InfLLM's memory, for questions that are answered from it. */
+  streamMemory: { request: MemoryStreamRequest; result: MemoryStreamResult }
   recall: { request: RecallRequest; result: RecallResult[] }
   ask: { request: AskRequest; result: AskResult }
   calibrate: { request: CalibrateRequest; result: CalibrateResult }

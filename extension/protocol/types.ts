@@ -324,6 +324,15 @@ export interface MemoryTotals {
   readonly tokensPerSecond?: number
 }
 
+export interface MemoryStreamRequest extends StreamRequest {
+  readonly reading: MemoryReading
+}
+
+export interface MemoryStreamResult extends MemoryTotals {
+  readonly skipped: readonly SkippedFile[]
+  readonly seconds: number
+}
+
 export interface AskResult {
   readonly answer: string
   /** What was looked for, where the question alone only pointed back. */

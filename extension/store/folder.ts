@@ -6,6 +6,7 @@
  *   workspaces/KEY.manifest, .lock   which segments a workspace holds; locked (shared) by every process that has it open
  *   workspaces/KEY.writing           locked by who writes the manifest, for a moment
  *   summaries/PART-NAME.json         sections of summaries, which quote files (answer/summary/keeper.ts)
+ *   streams/KEY-NAME.stream, .units  what was read of a workspace as one text (streams.ts); KEY from its path
  *   banks/NAME.bank                  reference questions as a profile's heads hear them
  *   aside/                           what is being written, under names that nobody else uses
  *
@@ -29,11 +30,14 @@ const harmless: ReadonlySet<string> = new Set([
   'profiles',
   'calibration',
   'summaries',
+  'streams',
 ])
 /** Milliseconds after which nobody is still writing what lies aside. */
 const abandoned = 10 * 60_000
 
 export const summariesIn = (root: string): string => path.join(root, 'summaries')
+
+export const streamsIn = (root: string): string => path.join(root, 'streams')
 
 export const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16)
 

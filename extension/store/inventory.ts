@@ -6,6 +6,7 @@ import type { MemoryFolder } from './folder'
 import { allManifests, isOpen, manifestKeys, namesIn, readManifest } from './manifest'
 import { removeWorkspace, segmentFiles } from './prune'
 import { mapSegment } from './segments'
+import { forgetStreams } from './streams'
 
 export interface KeptWorkspace {
   readonly root: string
@@ -120,5 +121,6 @@ export async function clear(addon: NativeAddon, folder: MemoryFolder, root?: str
   }
   if (chosen.length > 0 || root === undefined) await folder.forgetSummaries()
   if (root === undefined) await rm(folder.banks, { force: true, recursive: true })
+  await forgetStreams(folder.root, root)
   return { removed }
 }

@@ -72,6 +72,7 @@ Napi::Function InfLlmObject::define(Napi::Env env) {
                        {InstanceMethod("info", &InfLlmObject::info),
                         InstanceMethod("unitStarts", &InfLlmObject::unit_starts),
                         InstanceMethod("read", &InfLlmObject::read), InstanceMethod("answer", &InfLlmObject::answer),
+                        InstanceMethod("save", &InfLlmObject::save), InstanceMethod("restore", &InfLlmObject::restore),
                         InstanceMethod("dispose", &InfLlmObject::dispose)});
 }
 
@@ -209,6 +210,34 @@ Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
                 listener.Call({told});
             });
     });
+}
+
+namespace {
+
+// save(path, identity) and restore(path, identity), off the JavaScript thread.
+template <typename HeldPtr>
+Napi::Value keeping(const Napi::CallbackInfo& call, HeldPtr held,
+                    void (InfLlm::*keep)(const std::string&, const std::string&)) {
+    auto path = text(call[0], "path"), identity = text(call[1], "identity");
+    using KeepTask = Task<bool, int>;
+    return KeepTask::start(
+        call.Env(), call.Env().Undefined(),
+        [=](const KeepTask::Report&) {
+            std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+            ((*held->memory).*keep)(path, identity);
+            return true;
+        },
+        [](Napi::Env env, bool&) { return env.Undefined(); }, nullptr);
+}
+
+} // namespace
+
+Napi::Value InfLlmObject::save(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] { return keeping(call, held(), &InfLlm::save); });
+}
+
+Napi::Value InfLlmObject::restore(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&] { return keeping(call, held(), &InfLlm::restore); });
 }
 
 Napi::Value InfLlmObject::dispose(const Napi::CallbackInfo& call) {

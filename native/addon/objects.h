@@ -103,6 +103,8 @@ class InfLlmObject : public Napi::ObjectWrap<InfLlmObject> {
     Napi::Value unit_starts(const Napi::CallbackInfo& info);
     Napi::Value read(const Napi::CallbackInfo& info);
     Napi::Value answer(const Napi::CallbackInfo& info);
+    Napi::Value save(const Napi::CallbackInfo& info);
+    Napi::Value restore(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
     std::shared_ptr<Held> held_;
 };

@@ -36,6 +36,13 @@ class InfLlm {
     void mark();
     void rewind();
 
+    // Writes all that was read to two files, `path` with `.stream` and `.units`, so that another process can restore()
+    // it into a fresh memory of the same model (whose weights `identity` names) and parameters. What is read afterwards
+    // is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" | "disk"), after which
+    // the memory is good for nothing.
+    void save(const std::string& path, const std::string& identity);
+    void restore(const std::string& path, const std::string& identity);
+
     // The units every layer uses from now on, instead of looking them up: [layer][list] (one list for all heads, or one
     // a head with perhead); a single layer's stand for all. Empty: they are looked up again. Throws Error("usage").
     void use(const std::vector<UnitLists>& units);
@@ -98,6 +105,8 @@ class InfLlm {
     // infllm/window.cpp
     void make_room(int count);
     void rotate_again();
+    // infllm/keeping.cpp
+    std::string described(const std::string& identity) const;
     // infllm/graph.cpp
     void build(const Shape& shape);
     void set_inputs(const int32_t* tokens, const std::vector<int32_t>& rows);

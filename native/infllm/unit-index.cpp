@@ -38,6 +38,18 @@ void UnitIndex::truncate(int units) {
     (full_ ? floats_.resize(size) : halves_.resize(size));
 }
 
+void UnitIndex::keep(ByteWriter& to) const { full_ ? to.put_all(floats_) : to.put_all(halves_); }
+
+void UnitIndex::take(ByteReader& from, int units) {
+    if (full_)
+        floats_ = from.get_all<float>();
+    else
+        halves_ = from.get_all<ggml_fp16_t>();
+    if ((full_ ? floats_.size() : halves_.size()) != static_cast<size_t>(units) * heads_ * head_size_)
+        ByteReader::damaged();
+    units_ = units;
+}
+
 void UnitIndex::score(const float* query, int first, int heads, std::vector<float>& scores) const {
     const size_t size = static_cast<size_t>(heads) * head_size_, all = static_cast<size_t>(heads_) * head_size_;
     const float* q = query + static_cast<size_t>(first) * head_size_;

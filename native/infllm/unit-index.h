@@ -1,5 +1,6 @@
 // The representative keys of one layer's units, and which units a query means.
 #pragma once
+#include "infllm/bytes.h"
 #include <ggml.h>
 #include <vector>
 
@@ -19,6 +20,9 @@ class UnitIndex {
     void add(int tokens, int key_heads, const float* keys, const float* received, size_t stride, int repr_topk);
     void truncate(int units);
     int units() const { return units_; }
+    void keep(ByteWriter& to) const;
+    // Throws Error("bad-segment") where it does not hold `units` of them.
+    void take(ByteReader& from, int units);
 
     // Score of every unit, into `scores`: Σ over `heads` of them, from head `first` on, of query · representative.
     // `query`: [head][head size], the mean over an execution block.

@@ -1,4 +1,5 @@
 #include "infllm/unit-tier.h"
+#include "memory/segment.h"
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -25,23 +26,51 @@ ggml_type type_of(UnitFormat format) {
                             std::strerror(errno) + ".");
 }
 
+int nameless_file(const std::string& folder) {
+    const int file = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (file >= 0)
+        return file;
+    // Some file systems have no files without a name.
+    std::string path = folder + "/units-XXXXXX";
+    const int named = mkostemp(path.data(), O_CLOEXEC);
+    if (named < 0)
+        disk_error("kept", folder);
+    unlink(path.c_str());
+    return named;
+}
+
+// All of `bytes` at an offset, whatever signals come between; false where it fails.
+template <typename Call, typename Byte> bool transfer(Call call, int file, Byte* bytes, size_t count, off_t at) {
+    for (size_t done = 0; done < count;) {
+        const ssize_t moved = call(file, bytes + done, count - done, at + static_cast<off_t>(done));
+        if (moved < 0 && errno == EINTR)
+            continue;
+        if (moved <= 0)
+            return false;
+        done += static_cast<size_t>(moved);
+    }
+    return true;
+}
+
 } // namespace
 
 UnitTier::UnitTier(const UnitTierShape& shape)
     : shape_(shape), type_(shape.format == UnitFormat::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16),
       disk_type_(type_of(shape.format)), caches_(static_cast<size_t>(shape.layers)) {
-    if (shape_.folder.empty())
-        return;
-    std::string path = shape_.folder + "/units-XXXXXX";
-    file_ = mkostemp(path.data(), O_CLOEXEC);
-    if (file_ < 0)
-        disk_error("kept", shape_.folder);
-    unlink(path.c_str());
+    if (on_disk())
+        file_ = nameless_file(shape_.folder);
 }
 
 UnitTier::~UnitTier() {
-    if (file_ >= 0)
-        close(file_);
+    for (int file : {file_, kept_file_})
+        if (file >= 0)
+            close(file);
+}
+
+std::pair<int, off_t> UnitTier::place(int unit) const {
+    if (unit < kept_)
+        return {kept_file_, static_cast<off_t>(offset(unit))};
+    return {file_, static_cast<off_t>(offset(unit) - offset(kept_))};
 }
 
 size_t UnitTier::record_bytes(int tokens) const {
@@ -72,10 +101,10 @@ std::vector<char> UnitTier::in_memory(int tokens, const float* rows) const {
     return bytes;
 }
 
-void UnitTier::keep(int layer, int unit, std::vector<char>&& bytes) {
+void UnitTier::remember(int layer, int unit, std::vector<char>&& bytes) {
     LayerCache& cache = caches_[static_cast<size_t>(layer)];
     const size_t most = static_cast<size_t>(shape_.max_cached_block);
-    while (file_ >= 0 && !cache.used.empty() && cache.used.size() >= most) {
+    while (on_disk() && !cache.used.empty() && cache.used.size() >= most) {
         resident_ -= cache.used.back().bytes.size();
         cache.by_unit.erase(cache.used.back().unit);
         cache.used.pop_back();
@@ -88,7 +117,7 @@ void UnitTier::keep(int layer, int unit, std::vector<char>&& bytes) {
 void UnitTier::add(int tokens, const float* rows) {
     const size_t part = 2 * static_cast<size_t>(shape_.width) * static_cast<size_t>(tokens);
     const int unit = units();
-    if (file_ < 0) {
+    if (!on_disk()) {
         std::vector<float> rounded;
         for (int layer = 0; layer < shape_.layers; ++layer) {
             const float* from = rows + part * static_cast<size_t>(layer);
@@ -99,7 +128,7 @@ void UnitTier::add(int tokens, const float* rows) {
                 ggml_get_type_traits(disk_type_)->to_float(raw_.data(), rounded.data(), static_cast<int64_t>(part));
                 from = rounded.data();
             }
-            keep(layer, unit, in_memory(tokens, from));
+            remember(layer, unit, in_memory(tokens, from));
         }
     } else {
         raw_.resize(record_bytes(tokens) * static_cast<size_t>(shape_.layers));
@@ -110,16 +139,12 @@ void UnitTier::add(int tokens, const float* rows) {
             ggml_fp32_to_fp16_row(rows, reinterpret_cast<ggml_fp16_t*>(raw_.data()), all);
         else
             ggml_quantize_chunk(disk_type_, rows, raw_.data(), 0, all / shape_.width, shape_.width, nullptr);
-        size_t done = 0;
-        while (done < raw_.size()) {
-            const ssize_t written =
-                pwrite(file_, raw_.data() + done, raw_.size() - done, static_cast<off_t>(offset(unit) + done));
-            if (written < 0 && errno == EINTR)
-                continue;
-            if (written <= 0)
-                disk_error("kept", shape_.folder);
-            done += static_cast<size_t>(written);
-        }
+        const auto [file, at] = place(unit);
+        if (!transfer(pwrite, file, raw_.data(), raw_.size(), at))
+            disk_error("kept", shape_.folder);
+        for (int layer = 0; layer < shape_.layers; ++layer)
+            checksums_.push_back(
+                crc32c(0, raw_.data() + record_bytes(tokens) * static_cast<size_t>(layer), record_bytes(tokens)));
     }
     starts_.push_back(starts_.back() + tokens);
 }
@@ -133,42 +158,71 @@ const char* UnitTier::get(int layer, int unit) {
     }
     const int count = tokens(unit);
     raw_.resize(record_bytes(count));
-    const size_t from = offset(unit) + raw_.size() * static_cast<size_t>(layer);
-    size_t done = 0;
-    while (done < raw_.size()) {
-        const ssize_t got = pread(file_, raw_.data() + done, raw_.size() - done, static_cast<off_t>(from + done));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            disk_error("read", shape_.folder);
-        done += static_cast<size_t>(got);
-    }
+    const auto [file, at] = place(unit);
+    if (!transfer(pread, file, raw_.data(), raw_.size(), at + static_cast<off_t>(raw_.size()) * layer))
+        disk_error("read", shape_.folder);
+    if (crc32c(0, raw_.data(), raw_.size()) !=
+        checksums_[static_cast<size_t>(unit) * static_cast<size_t>(shape_.layers) + static_cast<size_t>(layer)])
+        ByteReader::damaged();
     ++reads_;
     floats_.resize(2 * static_cast<size_t>(shape_.width) * static_cast<size_t>(count));
     if (disk_type_ == GGML_TYPE_F32)
         std::memcpy(floats_.data(), raw_.data(), raw_.size());
     else
         ggml_get_type_traits(disk_type_)->to_float(raw_.data(), floats_.data(), static_cast<int64_t>(floats_.size()));
-    keep(layer, unit, in_memory(count, floats_.data()));
+    remember(layer, unit, in_memory(count, floats_.data()));
     return cache.used.front().bytes.data();
 }
 
 void UnitTier::expect(int layer, const std::vector<int>& units) const {
-    if (file_ < 0 || layer >= shape_.layers)
+    if (!on_disk() || layer >= shape_.layers)
         return;
     const LayerCache& cache = caches_[static_cast<size_t>(layer)];
     for (int unit : units)
         if (!cache.by_unit.count(unit)) {
-            const size_t bytes = record_bytes(tokens(unit));
-            posix_fadvise(file_, static_cast<off_t>(offset(unit) + bytes * static_cast<size_t>(layer)),
-                          static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
+            const off_t bytes = static_cast<off_t>(record_bytes(tokens(unit)));
+            const auto [file, at] = place(unit);
+            posix_fadvise(file, at + bytes * layer, bytes, POSIX_FADV_WILLNEED);
         }
+}
+
+void UnitTier::keep(const std::string& path, ByteWriter& to) {
+    if (!on_disk() || kept_ > 0)
+        throw Error("usage", "Only a stream whose units rest on disk can be kept, and once.");
+    const std::string own = "/proc/self/fd/" + std::to_string(file_);
+    unlink(path.c_str());
+    if (fsync(file_) != 0 || linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
+        disk_error("kept", shape_.folder);
+    to.put_all(starts_);
+    to.put_all(checksums_);
+    kept_ = units();
+    kept_file_ = file_;
+    file_ = nameless_file(shape_.folder);
+}
+
+void UnitTier::take(const std::string& path, ByteReader& from) {
+    starts_ = from.get_all<int>();
+    checksums_ = from.get_all<uint32_t>();
+    if (starts_.empty() || starts_[0] != 0 ||
+        checksums_.size() != (starts_.size() - 1) * static_cast<size_t>(shape_.layers))
+        ByteReader::damaged();
+    for (size_t u = 1; u < starts_.size(); ++u)
+        if (starts_[u] <= starts_[u - 1])
+            ByteReader::damaged();
+    kept_file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (kept_file_ < 0)
+        throw Error("no-segment", "Nothing was kept of this stream.");
+    kept_ = units();
+    if (lseek(kept_file_, 0, SEEK_END) != static_cast<off_t>(offset(kept_)))
+        ByteReader::damaged();
 }
 
 void UnitTier::truncate(int units) {
     if (units >= this->units())
         return;
     starts_.resize(static_cast<size_t>(units) + 1);
+    if (on_disk())
+        checksums_.resize(static_cast<size_t>(units) * static_cast<size_t>(shape_.layers));
     for (LayerCache& cache : caches_)
         for (auto it = cache.used.begin(); it != cache.used.end();) {
             if (it->unit < units) {

@@ -4,10 +4,15 @@
 // [token][width], width = key heads * head size; the layers of a unit follow one another, so that what one layer looks
 // up the system can bring for the next one meanwhile. In memory, F16 (F32 where units are F32): keys [token][width],
 // then values [width][token], as attention multiplies them.
+//
+// What was kept of a stream is a file that nobody writes any more; units that are added to it lie in another one,
+// without a name. Each record read from disk is held against its checksum.
 #pragma once
+#include "infllm/bytes.h"
 #include "infllm/parameters.h"
 #include <ggml.h>
 #include <list>
+#include <sys/types.h>
 #include <unordered_map>
 #include <vector>
 
@@ -23,8 +28,7 @@ struct UnitTierShape {
 
 class UnitTier {
   public:
-    // Makes the file and unlinks it at once, so that nothing stays when the process ends however it ends. Throws
-    // Error("disk").
+    // Makes a file without a name, so that nothing stays when the process ends however it ends. Throws Error("disk").
     explicit UnitTier(const UnitTierShape& shape);
     ~UnitTier();
     UnitTier(const UnitTier&) = delete;
@@ -39,6 +43,12 @@ class UnitTier {
     // Forgets all units from this one on.
     void truncate(int units);
 
+    // Gives the units a file of this name, synced, and writes what else is known of them. Only with a folder. Throws
+    // Error("disk").
+    void keep(const std::string& path, ByteWriter& to);
+    // The reverse, into an empty tier. Throws Error("no-segment" | "bad-segment").
+    void take(const std::string& path, ByteReader& from);
+
     int units() const { return static_cast<int>(starts_.size()) - 1; }
     int tokens(int unit) const { return starts_[static_cast<size_t>(unit) + 1] - starts_[static_cast<size_t>(unit)]; }
     // Of all units together.
@@ -47,7 +57,7 @@ class UnitTier {
     // Records read from disk so far, and bytes of those that are in memory.
     long long reads() const { return reads_; }
     size_t resident() const { return resident_; }
-    size_t disk_bytes() const { return file_ < 0 ? 0 : offset(units()); }
+    size_t disk_bytes() const { return on_disk() ? offset(units()) : 0; }
 
   private:
     struct Cached {
@@ -61,12 +71,18 @@ class UnitTier {
     size_t offset(int unit) const;
     size_t record_bytes(int tokens) const; // on disk
     std::vector<char> in_memory(int tokens, const float* rows) const;
-    void keep(int layer, int unit, std::vector<char>&& bytes);
+    void remember(int layer, int unit, std::vector<char>&& bytes);
+    bool on_disk() const { return !shape_.folder.empty(); }
+    // The file that holds a unit, and where.
+    std::pair<int, off_t> place(int unit) const;
 
     UnitTierShape shape_;
     ggml_type type_, disk_type_;
-    int file_ = -1;
-    std::vector<int> starts_{0}; // first token of each unit, counted over units, and the end
+    int file_ = -1;      // of the units from kept_ on
+    int kept_file_ = -1; // of those before
+    int kept_ = 0;
+    std::vector<uint32_t> checksums_; // [unit][layer], of what is on disk
+    std::vector<int> starts_{0};      // first token of each unit, counted over units, and the end
     std::vector<LayerCache> caches_;
     long long reads_ = 0;
     size_t resident_ = 0;

@@ -4,7 +4,7 @@
  * read as by full attention, disk and cache change nothing, a question leaves nothing behind.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import {
@@ -315,6 +315,83 @@ describe('InfLLM', function () {
     assert.deepEqual(once.units, each.units)
     assert.deepEqual(twice.units, each.units)
     assert.notDeepEqual(given.made, once.made)
+  })
+
+  it('is kept in two files, from which another memory goes on alike', async () => {
+    const { random, model } = subject
+    for (const [format, cut] of [
+      ['f32', false],
+      ['f16', true],
+      ['q8_0', false],
+    ] as const) {
+      const [folder, path] = [temporaryFolder(), join(temporaryFolder(), 'kept')]
+      const parameters = { ...paper, format, folder }
+      const tokens = someTokens(random, 700, 4)
+      const first = memoryOf(model, parameters)
+      await read(first, tokens, cut ? Int32Array.from({ length: 100 }, () => 7) : none)
+      await first.save(path, 'weights')
+      const second = memoryOf(model, parameters)
+      await second.restore(path, 'weights')
+      const { tokens: length, units, diskBytes } = first.info()
+      assert.deepEqual(
+        { ...second.info(), ...{ reads: 0, bytes: 0, unitBytes: 0 } },
+        { ...{ tokens: length, units, diskBytes }, ...{ reads: 0, bytes: 0, unitBytes: 0 } },
+      )
+      assert.deepEqual(second.unitStarts(), first.unitStarts())
+      // Longer than the window: what is read now becomes units, too, beside those that were kept.
+      const asked = question(someTokens(random, 90, 9))
+      const before = readFileSync(`${path}.units`)
+      assert.deepEqual(await answerTo(second, asked), await answerTo(first, asked))
+      assert.deepEqual(readFileSync(`${path}.units`), before)
+      const [is, should] = [await read(second, asked.tokens), await read(first, asked.tokens)]
+      assert.deepEqual(is.trace, should.trace)
+      assert.ok(second.info().units > first.unitStarts().length - 12)
+      assert.ok(largestDifference(is.logits, should.logits) < 0.02)
+    }
+  })
+
+  it('takes nothing that is missing, damaged, or of another model or setting', async () => {
+    const { random, model } = subject
+    const [folder, path] = [temporaryFolder(), join(temporaryFolder(), 'kept')]
+    const parameters = { ...paper, folder }
+    const first = memoryOf(model, parameters)
+    await read(first, someTokens(random, 300, 4))
+    await rejects(
+      cancellable(loadAddon(), undefined, () => memoryOf(model, parameters).restore(path, 'weights')),
+      'no-segment',
+    )
+    await first.save(path, 'weights')
+    const restored = async (more: Partial<InfLlmParameters> = {}, identity = 'weights') => {
+      const memory = memoryOf(model, { ...parameters, ...more })
+      await cancellable(loadAddon(), undefined, () => memory.restore(path, identity))
+      return memory
+    }
+    await restored()
+    await rejects(restored({}, 'other weights'), 'bad-segment')
+    await rejects(restored({ topk: 2 }), 'bad-segment')
+    const stream = readFileSync(`${path}.stream`)
+    for (const at of [0, 9, 13, 30, stream.length >> 1, stream.length - 1]) {
+      const damaged = Buffer.from(stream)
+      damaged[at]! ^= 4
+      writeFileSync(`${path}.stream`, damaged)
+      await rejects(restored(), 'bad-segment')
+    }
+    for (const length of [0, 10, 40, stream.length - 1]) {
+      writeFileSync(`${path}.stream`, stream.subarray(0, length))
+      await rejects(restored(), 'bad-segment')
+    }
+    writeFileSync(`${path}.stream`, stream)
+    const units = readFileSync(`${path}.units`)
+    writeFileSync(`${path}.units`, units.subarray(1))
+    await rejects(restored(), 'bad-segment')
+    // Units are checked when they are used.
+    writeFileSync(`${path}.units`, Buffer.alloc(units.length, 7))
+    const memory = await restored()
+    await rejects(answerTo(memory, question(someTokens(random, 5, 1))), 'bad-segment')
+    writeFileSync(`${path}.units`, units)
+    assert.ok((await answerTo(await restored(), question(someTokens(random, 5, 1)))).made.length > 0)
+    rmSync(`${path}.units`)
+    await rejects(restored(), 'no-segment')
   })
 
   it('stops when it is cancelled, and goes on afterwards', async () => {

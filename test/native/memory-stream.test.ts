@@ -1,6 +1,6 @@
 /** A repository as one stream in InfLLM's memory, with a tiny model: what is laid out, when it is read again, what answers tell. */
 import assert from 'node:assert/strict'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NativeModel } from '../../extension/engine/addon'
 import { memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
@@ -9,6 +9,7 @@ import { MemoryStream } from '../../extension/infllm/memory-stream'
 import { paper, settingsOf, usualParameters } from '../../extension/infllm/parameters'
 import type { LoadedModel } from '../../extension/recall/memory'
 import type { Progress } from '../../extension/protocol/types'
+import { forgetStreams } from '../../extension/store/streams'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 import { loadRandomModel } from '../support/tiny-model'
@@ -95,9 +96,9 @@ describe('a repository as one stream', function () {
   })
 
   it('answers, tells what its layers used, and reads from disk when it may', async () => {
-    const memory = temporaryFolder()
+    const [root, memory] = [repository(), temporaryFolder()]
     for (const units of ['code', 'blocks'] as const) {
-      const stream = streamOf(repository(), units, memory)
+      const stream = streamOf(root, units, memory)
       await stream.read(silent, () => undefined)
       let said = ''
       const told = await stream.answer('Where is it?', asked, undefined, { ...silent, text: (text) => (said += text) })
@@ -110,9 +111,59 @@ describe('a repository as one stream', function () {
         shares.toSorted((a, b) => b - a),
       )
       assert.ok(stream.totals().diskBytes > 0)
-      assert.deepEqual(readdirSync(join(memory, 'infllm')), [])
+      assert.equal(readdirSync(join(memory, 'streams')).length, 2)
       stream.close()
     }
+  })
+
+  it('is taken from what was kept, and read again where that is damaged, gone or of other text', async () => {
+    const [root, memory] = [repository(), temporaryFolder()]
+    const streams = join(memory, 'streams')
+    const opened = async (logged: string[] = []) => {
+      const stream = streamOf(root, 'code', memory)
+      await stream.read(silent, (message) => logged.push(message))
+      return stream
+    }
+    const first = await opened()
+    assert.ok(first.totals().tokensPerSecond! > 0)
+    const told = await first.answer('Where is it?', asked, undefined, silent)
+    const kept = await opened()
+    assert.equal(kept.totals().tokensPerSecond, undefined)
+    const { units, diskBytes } = first.totals()
+    assert.ok(kept.totals().units === units && kept.totals().diskBytes === diskBytes)
+    assert.deepEqual(
+      { ...(await kept.answer('Where is it?', asked, undefined, silent)), firstToken: 0 },
+      { ...told, firstToken: 0 },
+    )
+    const file = readdirSync(streams).find((name) => name.endsWith('.stream'))!
+    const bytes = readFileSync(join(streams, file))
+    bytes[bytes.length >> 1]! ^= 1
+    writeFileSync(join(streams, file), bytes)
+    const logged: string[] = []
+    assert.ok((await opened(logged)).totals().tokensPerSecond! > 0)
+    assert.deepEqual(logged, ['What was kept of this folder is damaged; it is read again.'])
+    assert.equal((await opened()).totals().tokensPerSecond, undefined)
+    writeFileSync(join(root, 'a.py'), 'x = 1\n')
+    assert.ok((await opened()).totals().tokensPerSecond! > 0)
+    // Of one workspace, only the last reading.
+    assert.equal(readdirSync(streams).length, 2)
+    await forgetStreams(memory, root)
+    assert.deepEqual(readdirSync(streams), [])
+    assert.ok((await opened()).totals().tokensPerSecond! > 0)
+  })
+
+  it('is read all the same where nothing can be kept', async () => {
+    const folder = join(temporaryFolder(), 'file')
+    writeFileSync(folder, '')
+    const logged: string[] = []
+    const stream = streamOf(repository(), 'code', folder)
+    await stream
+      .read(silent, (message) => logged.push(message))
+      .catch((thrown: unknown) => {
+        assert.ok(thrown instanceof Error)
+        logged.push(thrown.message)
+      })
+    assert.equal(logged.length, 1)
   })
 
   it('uses what recall has found, in all layers, as far as there is room', async () => {

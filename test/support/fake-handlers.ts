@@ -101,6 +101,8 @@ async function behave(request: StreamRequest, tools: CallTools): Promise<number>
 
 export const createHandlers: HandlersModule['createHandlers'] = ({ device }) => {
   const handlers: EngineHandlers = {
+    streamMemory: () =>
+      Promise.resolve({ files: 0, tokens: 0, units: 0, memoryBytes: 0, diskBytes: 0, skipped: [], seconds: 0 }),
     async stream(request, tools) {
       const memory =
         request.device === 'cuda' ? { memoryFree: 1e9, memoryTotal: 2e9 } : { memoryFree: 0, memoryTotal: 0 }

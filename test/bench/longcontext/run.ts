@@ -2,7 +2,7 @@
  * What is found in texts of any length: a pass key, a sequence of digits, the value of a key, in ∞-Bench's forms from a seed, by
  * full attention within what the model was trained for, by a window without lookup (StreamingLLM), and by InfLLM.
  *
- *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv] [--ways NAME,…] [--lengths 4K,8K,16K,…]
+ *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv,lines] [--ways NAME,…] [--lengths 4K,8K,16K,…]
  *     [--depths 0,25,50,75,100] [--cases N] [--seed N] [--chat] [--threads N] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
  *   longread bench longcontext --figures FILE,… [--svg FILE]
  *

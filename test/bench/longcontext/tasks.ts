@@ -1,11 +1,12 @@
 /**
  * ∞-Bench's forms of retrieval (arXiv 2402.13718), made from a seed at any length: a pass key, a sequence of digits that repeat, the
- * value of a key in a JSON object; the wanted one at a depth of the text.
+ * value of a key in a JSON object; the wanted one at a depth of the text. And one line among lines alike, with names of words, after
+ * LongEval's. (SmolLM2-135M finds neither a value nor a line among others alike in 400 tokens with full attention; larger models do.)
  */
 import type { NativeModel } from '../../../extension/engine/addon'
 import { random } from '../../support/random'
 
-export const taskNames = ['passkey', 'number', 'kv'] as const
+export const taskNames = ['passkey', 'number', 'kv', 'lines'] as const
 export type TaskName = (typeof taskNames)[number]
 
 interface Task {
@@ -51,6 +52,18 @@ const grass = ' The grass is green. The sky is blue. The sun is yellow. Here we 
 const hidden = (what: string): string =>
   `There is an important info hidden inside a lot of irrelevant text. Find it${what}. I will quiz you about the important information there.\n\n`
 
+const split = (words: string): readonly string[] => words.split(' ')
+// 80,000 names: more than lines in a million tokens.
+const adjectives = split(
+  'big small old young quiet loud happy sad brave shy clever lazy quick slow strong weak warm cold kind proud calm wild gentle rough bright dark smooth heavy light tall short wide narrow deep fresh dry wet sweet bitter plain',
+)
+const colours = split(
+  'red blue green yellow brown black white grey pink purple orange golden silver violet scarlet crimson ivory amber copper bronze cream navy olive ruby coral lemon mint sandy rusty snowy dusty muddy stony glass paper wooden iron cotton silken leather',
+)
+const nouns = split(
+  'horse dog cat bird fish lion tiger bear wolf fox mouse rabbit sheep goat cow duck goose eagle owl crow snake frog turtle whale shark tree flower river lake mountain valley house bridge tower road boat train wagon bell drum flute chair table lamp clock mirror basket bottle hammer ladder',
+)
+
 function taskOf(name: TaskName, below: (n: number) => number): Task {
   if (name === 'kv') {
     const record = (key: string, value: string): string => `"${key}": "${value}", `
@@ -64,6 +77,30 @@ function taskOf(name: TaskName, below: (n: number) => number): Task {
       opening: `"`,
       answer,
       maxTokens: 48,
+    }
+  }
+  if (name === 'lines') {
+    const used = new Set<string>()
+    const nameOf = (): string => {
+      for (;;) {
+        const words = [adjectives, colours, nouns].map((list) => list[below(list.length)])
+        const chosen = words.join(' ')
+        if (used.has(chosen)) continue
+        used.add(chosen)
+        return chosen
+      }
+    }
+    const line = (of: string, value: string): string => `The code of the ${of} is ${value}.\n`
+    const [wanted, answer] = [nameOf(), digits(below, 5)]
+    return {
+      before: 'Each line below has a code. I will ask you for one of them.\n\n',
+      after: '\n',
+      filler: () => line(nameOf(), digits(below, 5)),
+      wanted: line(wanted, answer),
+      question: `What is the code of the ${wanted}?`,
+      opening: `The code of the ${wanted} is`,
+      answer,
+      maxTokens: 8,
     }
   }
   const passkey = name === 'passkey'
@@ -138,7 +175,7 @@ export function makeCase(model: NativeModel, { task: name, length, depth, seed, 
   }
 }
 
-/** Whether what was said begins with the answer: its first number, or the text up to its closing quote. */
+/** Whether what was said begins with the answer: its first number is it, or the text up to its closing quote. */
 export function isRight({ task, answer }: Pick<Case, 'task' | 'answer'>, said: string): boolean {
   if (task === 'kv') return said.trimStart().replace(/^"/, '').startsWith(answer)
   return /\d+/.exec(said)?.[0] === answer
