@@ -1,0 +1,177 @@
+#include "cuda/episodes.h"
+#include "cuda/half.h"
+#include "cuda/linear.cuh"
+#include "tests/cuda-bench.h"
+#include <algorithm>
+#include <cmath>
+
+namespace longread::gpu {
+namespace {
+
+// Heads that the default model's profile has: 26 in 12 layers, three query heads to a key head, the deepest at 5/6; and
+// a bank of 40 questions of 10 tokens.
+constexpr int recall_layers = 12, recall_heads = 26, questions = 40, question_rows = 10;
+
+struct Recall {
+    std::vector<int32_t> key_layer, key_head, head_slot, rows;
+    std::vector<float> queries;
+    LongreadRecall view{};
+
+    explicit Recall(const LongreadShape& shape) {
+        const int deepest = shape.layers * 5 / 6;
+        for (int i = 0; i < recall_layers; ++i) {
+            key_layer.push_back(deepest * (i + 1) / recall_layers);
+            key_head.push_back(i % shape.key_heads);
+        }
+        for (int h = 0; h < recall_heads; ++h)
+            head_slot.push_back(h % recall_layers);
+        rows.assign(questions, question_rows);
+        queries.assign(static_cast<size_t>(recall_heads) * questions * question_rows * shape.head_size, 0.01f);
+        view = {LONGREAD_KEYS_Q8, recall_layers,    key_layer.data(), key_head.data(), recall_heads,
+                questions,        head_slot.data(), queries.data(),   rows.data()};
+    }
+    int layers() const { return key_layer.back() + 1; }
+};
+
+// Files as repositories have them: half of them under 700 tokens, some of many thousand; of each nine tenths
+// remembered, in units of 70 tokens.
+struct Files {
+    std::vector<std::vector<int32_t>> tokens;
+    std::vector<std::vector<uint32_t>> kept, starts;
+    std::vector<EpisodeView> views;
+    int all = 0;
+
+    Files(int most, int vocabulary, unsigned seed) {
+        std::mt19937 random(seed);
+        std::normal_distribution<float> normal(0, 1.1f);
+        for (;;) {
+            const int length = std::min(12000, std::max(20, static_cast<int>(700 * std::exp(normal(random)))));
+            if (all + length > most)
+                break;
+            all += length;
+            tokens.emplace_back();
+            kept.emplace_back();
+            starts.push_back({0});
+            for (int t = 0; t < length; ++t) {
+                tokens.back().push_back(static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary)));
+                if (t % 10 != 0)
+                    kept.back().push_back(static_cast<uint32_t>(t));
+                if (t % 70 == 69 && kept.back().size() > starts.back().back())
+                    starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+            }
+            if (starts.back().back() != kept.back().size())
+                starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+        }
+        for (size_t e = 0; e < tokens.size(); ++e)
+            views.push_back({tokens[e].data(), static_cast<int32_t>(tokens[e].size()), kept[e].data(),
+                             static_cast<uint32_t>(kept[e].size()), starts[e].data(),
+                             static_cast<uint32_t>(starts[e].size() - 1)});
+    }
+};
+
+std::vector<uint16_t> random_halves(size_t count, float size) {
+    std::mt19937 random(1);
+    std::normal_distribution<float> normal(0, size);
+    // A short stretch again and again: what matters is that they are not all alike.
+    std::vector<uint16_t> some(65521), all(count);
+    for (uint16_t& x : some)
+        x = to_half(normal(random));
+    for (size_t i = 0; i < count; ++i)
+        all[i] = some[i % some.size()];
+    return all;
+}
+
+// Tokens a second of the products of `layers` layers alone, at 8,192 rows as findings of such shapes are counted.
+double floor_of(const BenchGpu& gpu, const LongreadShape& s, int layers) {
+    constexpr int rows = 8192, times = 20;
+    const int mixed = s.heads * s.head_size, all = mixed + 2 * s.key_heads * s.head_size;
+    const Product products[] = {{s.embedding, all, all, false},
+                                {mixed, s.embedding, s.embedding, false},
+                                {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false},
+                                {s.feed_forward, s.embedding, s.embedding, false}};
+    Linear linear(gpu.cublas);
+    Stream stream;
+    Event before, after;
+    float milliseconds = 0;
+    for (const Product& p : products) {
+        Buffer<__half> x, weight, y(static_cast<size_t>(rows) * p.out);
+        const std::vector<uint16_t> inputs = random_halves(static_cast<size_t>(rows) * p.in, 1);
+        const std::vector<uint16_t> weights = random_halves(static_cast<size_t>(p.out) * p.in, 0.02f);
+        x.upload(reinterpret_cast<const __half*>(inputs.data()), inputs.size());
+        weight.upload(reinterpret_cast<const __half*>(weights.data()), weights.size());
+        linear.tune(p, x.data(), weight.data(), y.data(), rows, stream);
+        before.record(stream);
+        for (int i = 0; i < times; ++i)
+            linear.multiply(p, x.data(), weight.data(), y.data(), rows, stream);
+        after.record(stream);
+        after.wait();
+        float took = 0;
+        check(cudaEventElapsedTime(&took, before, after), "the GPU failed");
+        milliseconds += took / times;
+    }
+    return rows / (milliseconds / 1000 * layers);
+}
+
+LongreadReader* random_reader(const BenchGpu& gpu, const LongreadShape& s) {
+    const size_t width = static_cast<size_t>(s.embedding), feed = static_cast<size_t>(s.feed_forward);
+    const size_t mixed = static_cast<size_t>(s.heads) * s.head_size;
+    const size_t all = mixed + 2 * static_cast<size_t>(s.key_heads) * s.head_size;
+    const float size = 1.0f / std::sqrt(static_cast<float>(width));
+    const std::vector<float> turns(static_cast<size_t>(s.positions) * s.head_size, 0.7f), ones(width, 1.0f);
+    LongreadReader* reader = longread_cuda_reader_new(
+        gpu.bus_id, gpu.cublas, &s, turns.data(), random_halves(static_cast<size_t>(s.vocabulary) * width, 1).data());
+    expect(reader != nullptr);
+    const auto qkv = random_halves(all * width, size), output = random_halves(width * mixed, size);
+    const auto gate_up = random_halves(2 * feed * width, size), down = random_halves(width * feed, size / 2);
+    const LongreadLayer layer{qkv.data(),  output.data(), gate_up.data(), down.data(), ones.data(),
+                              ones.data(), nullptr,       nullptr,        nullptr};
+    for (int l = 0; l < s.layers; ++l)
+        expect(longread_cuda_reader_layer(reader, l, &layer) == 0);
+    return reader;
+}
+
+} // namespace
+
+void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& shape) {
+    const Recall recall(shape);
+    LongreadShape read_shape = shape;
+    read_shape.layers = recall.layers();
+    const double floor = floor_of(gpu, shape, recall.layers());
+    LongreadReader* reader = random_reader(gpu, read_shape);
+    expect(longread_cuda_reader_recall(reader, &recall.view) == 0);
+    std::vector<Files> files;
+    std::vector<EpisodeBatch> layouts;
+    for (unsigned i = 0; i < 4; ++i) {
+        files.emplace_back(shape.rows, shape.vocabulary, i + 1);
+        layouts.emplace_back(files.back().views.data(), files.back().views.size(),
+                             EpisodeRule{shape.window, shape.sinks, LONGREAD_KEYS_Q8, shape.head_size, recall_layers});
+    }
+    LongreadRead read{};
+    const auto begin = [&](size_t i) {
+        const LongreadBatch batch = layouts[i % layouts.size()].view();
+        expect(longread_cuda_reader_begin(reader, &batch) == 0);
+    };
+    // Once each for what is made with the first batches.
+    for (size_t i = 0; i < layouts.size(); ++i) {
+        begin(i);
+        expect(longread_cuda_reader_finish(reader, &read) == 0);
+    }
+    const auto start = std::chrono::steady_clock::now();
+    double tokens = 0, seconds = 0;
+    size_t done = 0;
+    begin(0);
+    for (; seconds < 3; ++done) {
+        begin(done + 1);
+        expect(longread_cuda_reader_finish(reader, &read) == 0);
+        tokens += files[done % files.size()].all;
+        seconds = seconds_since(start);
+    }
+    expect(longread_cuda_reader_finish(reader, &read) == 0);
+    longread_cuda_reader_free(reader);
+    std::printf("{\"bench\":\"reading\",\"shape\":\"%s\",\"layers\":%d,\"rows\":%d,\"tokensPerSecond\":%.0f,"
+                "\"floorTokensPerSecond\":%.0f,\"shareOfFloor\":%.3f}\n",
+                name, recall.layers(), shape.rows, tokens / seconds, floor, tokens / seconds / floor);
+    std::fflush(stdout);
+}
+
+} // namespace longread::gpu

@@ -1,0 +1,51 @@
+// cuda-bench [LIBCUBLASLT]: how fast the kernels are on the first GPU, a JSON line a figure. Weights are random, and
+// all layers have the same; only shapes matter.
+#include "tests/cuda-bench.h"
+
+namespace {
+
+LongreadShape shape(int layers, int embedding, int feed_forward, int vocabulary, int heads, int key_heads,
+                    int head_size, int rows) {
+    LongreadShape s{};
+    s.layers = layers;
+    s.embedding = embedding;
+    s.feed_forward = feed_forward;
+    s.vocabulary = vocabulary;
+    s.heads = heads;
+    s.key_heads = key_heads;
+    s.head_size = head_size;
+    s.norm_epsilon = 1e-5f;
+    s.attention_scale = head_size == 64 ? 0.125f : 0.0883883f;
+    s.shift_length = 1.0f;
+    s.rows = s.positions = rows;
+    s.window = 2048;
+    s.sinks = 4;
+    return s;
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    using namespace longread::gpu;
+    BenchGpu gpu;
+    int devices = 0;
+    if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0 ||
+        cudaDeviceGetPCIBusId(gpu.bus_id, sizeof gpu.bus_id, 0) != cudaSuccess) {
+        std::fprintf(stderr, "there is no GPU: %s\n", cudaGetErrorString(cudaGetLastError()));
+        return 3;
+    }
+    if (count > 1)
+        gpu.cublas = arguments[1];
+    try {
+        bench_reading(gpu, "SmolLM2-135M", shape(30, 576, 1536, 49152, 9, 3, 64, 32768));
+        bench_reading(gpu, "Qwen2.5-1.5B", shape(28, 1536, 8960, 151936, 12, 2, 128, 16384));
+        bench_reading(gpu, "Llama-3-8B", shape(32, 4096, 14336, 128256, 32, 8, 128, 16384));
+        for (int tokens : {64000, 500000, 1000000})
+            for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
+                bench_store(gpu, tokens, 64, format);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+    return 0;
+}
