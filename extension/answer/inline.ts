@@ -18,7 +18,17 @@ export interface InlineQuestion {
   readonly within: readonly Place[] | undefined
 }
 
-const isName = (text: string): boolean => /^[\p{L}_$][\p{L}\p{N}_$.]{0,120}$/u.test(text)
+/** Words that stand before names, in the languages that are read, and are none. */
+const keywords = new Set(
+  (
+    'abstract async await break case catch class const continue def default defer delete do else enum export extends extern final ' +
+    'finally fn for foreach from func function go if impl implements import in interface internal is lambda let match mod module ' +
+    'mut namespace new not of or override package pass private protected pub public raise return self static struct super switch ' +
+    'template this throw throws trait try type typedef union unsafe use using var virtual void where while with yield'
+  ).split(' '),
+)
+
+const isName = (text: string): boolean => /^[\p{L}_$][\p{L}\p{N}_$.]{0,120}$/u.test(text) && !keywords.has(text)
 
 /** What may stand around the lines: a unit, or what the editor knows of its language. */
 export interface Named {

@@ -9,8 +9,8 @@ import type { FoundUnit } from '../protocol/chat'
 import type { Place } from '../protocol/types'
 import { cellsAt } from '../workspace/notebook'
 
-/** Steps of heat; a decoration type cannot change its colour. */
-const steps = [0.1, 0.2, 0.32, 0.45]
+/** Steps of heat, pale enough for the text upon them; a decoration type cannot change its colour. */
+const steps = [0.07, 0.14, 0.22, 0.32]
 /** Milliseconds that cited lines stay lit. */
 const litMs = 4000
 

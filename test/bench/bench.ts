@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   memory: () => import('./memory/run.js'),
   editor: () => import('./editor/run.js'),
   window: () => import('./window/run.js'),
+  pictures: () => import('./pictures/run.js'),
   facts: () => import('./facts/run.js'),
   cuda: () => import('./cuda/run.js'),
   longcontext: () => import('./longcontext/run.js'),

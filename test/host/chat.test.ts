@@ -175,7 +175,7 @@ describe('the extension in VS Code', function () {
     assert.equal(await panel.locator('.turn').count(), 2)
   })
 
-  it('answers in the code, in a thread that can be dismissed', async () => {
+  it('answers in the code, in a thread that can be stopped and dismissed', async () => {
     const { page } = window
     await page.locator('.tab:has-text("router.ts")').click()
     await page.locator('.editor-instance .view-line').nth(3).click()
@@ -186,6 +186,12 @@ describe('the extension in VS Code', function () {
     const thread = page.locator('.review-widget')
     await thread.locator('a:has-text("web/router.ts")').first().waitFor({ timeout: answerMs })
     await window.picture('7 in the code, dark')
+    await page.keyboard.press('Control+Alt+J')
+    await page.waitForSelector('.quick-input-widget input')
+    await page.keyboard.type('Explain all of it, line by line.')
+    await page.keyboard.press('Enter')
+    await thread.locator('.codicon-debug-stop').click()
+    await thread.locator('text=Stopped.').waitFor({ timeout: answerMs })
     await thread.locator('.codicon-close').click()
     await thread.waitFor({ state: 'detached' })
   })

@@ -21,6 +21,7 @@ describe('a question in the code', () => {
     assert.equal(nameOf(at(12, 'handler'), units), 'handler')
     assert.equal(nameOf(at(13, 'if (a) { b() }'), units), 'match')
     assert.equal(nameOf(at(20), units), 'Router')
+    assert.equal(nameOf(at(20, 'class'), units), 'Router')
     assert.equal(nameOf(at(3), units), '')
     assert.equal(nameOf(at(13), []), '')
     assert.equal(nameOf(at(20), [{ symbol: 'inner', startLine: 19, endLine: 21 }, ...units]), 'inner')

@@ -97,6 +97,15 @@ describe('a summary', () => {
   it('goes as many folders deep as tell the parts apart', () => {
     assert.equal(depthOf(['a/x', 'b/x', 'c/x']), 1)
     assert.equal(depthOf(['src/a/x', 'src/b/x', 'src/c/x', 'README']), 2)
+    const many = Array.from({ length: 60 }, (_, i) => `src/pack/${i}`)
+    assert.equal(depthOf([...many, 'src/pack/a/x', 'src/pack/b/x', 'README']), 3)
+  })
+
+  it('draws a few files that all lie in one folder one by one', async () => {
+    const { references: read, ...rest } = await repository()
+    const flat = rest.outline.filter(({ file }) => file.startsWith('src/jobs/'))
+    const drawing = drawArchitecture({ ...rest, references: read, outline: flat, folder: 'src/jobs/' })
+    for (const { file } of flat) assert.ok(drawing.includes(`["${file}"]`), file)
   })
 
   it('resolves imports as languages write them, and leaves those of packages alone', () => {

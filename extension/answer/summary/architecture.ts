@@ -20,20 +20,30 @@ export interface FolderImport {
   readonly line: number
 }
 
-/** Two levels deep where the first holds nearly everything. */
-export function folderOf(file: string, depth: number): string {
-  const parts = file.split('/').slice(0, -1)
-  return parts.slice(0, depth).join('/') || '.'
+/** Up to so many files that folders do not tell apart are drawn one by one. */
+const fewFiles = 40
+/** A depth at which every file is a part of its own. */
+const everyFile = Infinity
+
+/** The folder that a file lies in, so many levels deep at most, or the file. */
+function partOf(file: string, depth: number): string {
+  if (depth === everyFile) return file
+  return file.split('/').slice(0, -1).slice(0, depth).join('/') || '.'
 }
 
-/** @param base folders above all of them */
+/**
+ * How many levels deep folders tell the parts apart: none of them holds nearly everything.
+ * @param base folders above all of them
+ */
 export function depthOf(files: readonly string[], base = 0): number {
-  for (const depth of [base + 1, base + 2, base + 3]) {
+  let [best, most] = [base + 2, 0]
+  for (const depth of [base + 1, base + 2, base + 3, base + 4]) {
     const folders = new Map<string, number>()
-    for (const file of files) folders.set(folderOf(file, depth), (folders.get(folderOf(file, depth)) ?? 0) + 1)
+    for (const file of files) folders.set(partOf(file, depth), (folders.get(partOf(file, depth)) ?? 0) + 1)
     if (folders.size > 2 && Math.max(...folders.values()) < 0.6 * files.length) return depth
+    if (folders.size > most) [best, most] = [depth, folders.size]
   }
-  return base + 2
+  return files.length <= fewFiles ? everyFile : best
 }
 
 /** The file of the repository that an import means, if it means one. */
@@ -77,7 +87,7 @@ export function folderImports(repository: Repository): FolderImport[] {
     for (const { module, line } of references.get(file)?.imports ?? []) {
       const target = resolveImport(file, module, files)
       if (target === undefined) continue
-      const [from, to] = [folderOf(file, depth), folderOf(target, depth)]
+      const [from, to] = [partOf(file, depth), partOf(target, depth)]
       if (from === to) continue
       const key = `${from}\n${to}`
       edges.set(key, { from, to, file, line, ...edges.get(key), count: (edges.get(key)?.count ?? 0) + 1 })
@@ -90,7 +100,7 @@ export function drawArchitecture(repository: Repository): string {
   const depth = depthIn(repository)
   const tokens = new Map<string, { tokens: number; files: HeldFile[] }>()
   for (const held of outline) {
-    const folder = folderOf(held.file, depth)
+    const folder = partOf(held.file, depth)
     const known = tokens.get(folder) ?? { tokens: 0, files: [] }
     tokens.set(folder, { tokens: known.tokens + held.tokens, files: [...known.files, held] })
   }
@@ -99,11 +109,12 @@ export function drawArchitecture(repository: Repository): string {
   const edges = folderImports(repository)
     .filter(({ from, to }) => names.has(from) && names.has(to))
     .slice(0, mostEdges)
+  const named = (part: string, { length }: readonly HeldFile[]) => (depth === everyFile ? part : `${part} (${length})`)
   const label = (text: string) => `"${oneLine(text).replace(/["\\<>`#&]/g, ' ')}"`
   return [
     '```mermaid',
     'flowchart LR',
-    ...folders.map(([folder, { files }]) => `  ${names.get(folder) ?? ''}[${label(`${folder} (${files.length})`)}]`),
+    ...folders.map(([folder, { files }]) => `  ${names.get(folder) ?? ''}[${label(named(folder, files))}]`),
     ...edges.map(({ from, to, count }) => `  ${names.get(from) ?? ''} -->|${count}| ${names.get(to) ?? ''}`),
     '```',
     '',

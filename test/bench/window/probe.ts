@@ -71,7 +71,7 @@ export function packProbe(folder: string): string {
   const source = join(folder, 'probe')
   mkdirSync(source)
   const manifest = {
-    name: 'probe', publisher: 'longread', version: '0.0.1', engines: { vscode: '*' }, main: './main.js',
+    name: 'probe', publisher: 'longread', version: '0.0.1', engines: { vscode: '^1.90.0' }, main: './main.js',
     activationEvents: ['*'], extensionKind: ['workspace'], repository: '',
   } // prettier-ignore
   writeFileSync(join(source, 'package.json'), JSON.stringify(manifest))

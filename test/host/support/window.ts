@@ -48,9 +48,19 @@ export class Window {
 
   async command(title: string): Promise<void> {
     const { page } = this
-    await page.keyboard.press('F1')
-    await page.waitForSelector('.quick-input-widget input')
-    await page.fill('.quick-input-widget input', `>${title}`)
+    // A page that is just being shown swallows keys, and a palette that is just closing takes none.
+    for (let tries = 1; ; tries++) {
+      await page.keyboard.press('F1')
+      const filled = page.fill('.quick-input-widget input', `>${title}`, { timeout: 3000 })
+      if (tries === 10) await filled
+      else if (
+        await filled.then(
+          () => true,
+          () => false,
+        )
+      )
+        break
+    }
     await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
   }
 
