@@ -16,6 +16,8 @@ constexpr int compute_f32 = 68;           // CUBLAS_COMPUTE_32F
 constexpr int transposed = 1;             // CUBLAS_OP_T
 constexpr int transpose_a = 3;            // CUBLASLT_MATMUL_DESC_TRANSA
 constexpr int preference_workspace = 1;   // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+// CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, …_B_, …_C_, …_D_
+constexpr int preference_alignment[] = {5, 6, 7, 8};
 
 struct Algorithm { // cublasLtMatmulAlgo_t
     uint64_t data[8];

@@ -14,6 +14,10 @@ namespace longread::gpu::cublaslt {
 static_assert(type_f32 == CUDA_R_32F && type_f16 == CUDA_R_16F && compute_f32 == CUBLAS_COMPUTE_32F);
 static_assert(transposed == CUBLAS_OP_T && transpose_a == CUBLASLT_MATMUL_DESC_TRANSA);
 static_assert(preference_workspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES && CUBLAS_STATUS_SUCCESS == 0);
+static_assert(preference_alignment[0] == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
+              preference_alignment[1] == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES &&
+              preference_alignment[2] == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES &&
+              preference_alignment[3] == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES);
 static_assert(sizeof(Algorithm) == sizeof(cublasLtMatmulAlgo_t));
 static_assert(sizeof(Heuristic) == sizeof(cublasLtMatmulHeuristicResult_t));
 static_assert(offsetof(Heuristic, status) == offsetof(cublasLtMatmulHeuristicResult_t, state));
@@ -29,6 +33,7 @@ using namespace cublaslt;
 
 // What NVIDIA recommends for Hopper; earlier GPUs need less.
 constexpr size_t workspace_bytes = size_t{32} << 20;
+constexpr uint32_t alignment = 16; // of matrices and their rows (linear.cuh), in bytes
 constexpr int most_proposals = 8;
 // Batches of nearly as many rows share a plan.
 constexpr int row_step = 1024;
@@ -109,8 +114,12 @@ struct Linear::Plans {
         const Layouts l(f, p, rows);
         Descriptor preference = nullptr;
         check_blas(f.cublasLtMatmulPreferenceCreate(&preference), "take a preference");
-        const Status set = f.cublasLtMatmulPreferenceSetAttribute(preference, preference_workspace, &workspace_bytes,
-                                                                  sizeof workspace_bytes);
+        Status set = f.cublasLtMatmulPreferenceSetAttribute(preference, preference_workspace, &workspace_bytes,
+                                                            sizeof workspace_bytes);
+        // It would count on 256 bytes; keys alone are multiplied into the middle of a row.
+        for (int matrix : preference_alignment)
+            set = set != 0 ? set
+                           : f.cublasLtMatmulPreferenceSetAttribute(preference, matrix, &alignment, sizeof alignment);
         Heuristic proposals[most_proposals] = {};
         int found = 0;
         const Status status = set != 0 ? set

@@ -52,7 +52,7 @@ Together::Together(const Model& model, const std::string& library, const std::st
 
 int Together::tokens() const {
     std::lock_guard<std::mutex> guard(lock_);
-    return place_ ? 2 * rows_ : 0; // two batches are on their way at once
+    return place_ ? 4 * rows_ : 0; // two batches are on their way at once, while others are laid out
 }
 
 std::string Together::refusal() const {
