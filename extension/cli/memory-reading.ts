@@ -37,8 +37,11 @@ export function streamReadingOptions(command: Command): Command {
 export function memoryReadingOptions(command: Command): Command {
   return streamReadingOptions(command)
     .addOption(
-      new Option('--choose <who>', 'with --reading memory: every layer for itself, or recall once for all')
-        .choices(['layers', 'recall'])
+      new Option(
+        '--choose <who>',
+        'with --reading memory: every layer for itself, the layers together (what most of them look up, for all), or recall once for all',
+      )
+        .choices(['layers', 'agree', 'recall'])
         .default('layers'),
     )
     .addOption(

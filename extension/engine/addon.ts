@@ -315,6 +315,8 @@ export interface NativeInfLlm {
       readonly lookUps: 'each' | 'once'
       /** The question looks up, and is read again with what it found. */
       readonly twice: boolean
+      /** Above 0: it is read again with the units that most layers chose, at most so many, for all layers; so is the answer. */
+      readonly agree: number
       /** Units for all layers, rising; empty: they are looked up. */
       readonly units: Int32Array
     },

@@ -248,8 +248,8 @@ export interface SamplingOptions {
 export interface MemoryReading {
   /** What is looked up: units of code, or blocks of equally many tokens as in the paper. */
   readonly units: 'code' | 'blocks'
-  /** Who chooses: every layer for itself, or what `recall` finds, once for all layers. */
-  readonly choose: 'layers' | 'recall'
+  /** Who chooses: every layer for itself; the layers together, once for all; or what `recall` finds, once for all layers. */
+  readonly choose: 'layers' | 'agree' | 'recall'
   /** While the answer is made: for every token, or once for the question. */
   readonly lookUps: 'each' | 'once'
   /** The question looks up, and is read again with what it found. */

@@ -179,6 +179,7 @@ Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
             throw Error("usage", "Units are looked up for each token or once, not \"" + look_ups + "\".");
         options.look_ups = look_ups == "once" ? LookUps::once : LookUps::each;
         options.twice = field(request, "twice").ToBoolean().Value();
+        options.agree = static_cast<int>(number(request, "agree"));
         const auto units = tokens_of(field(request, "units"), "units");
         options.units.assign(units.begin(), units.end());
         auto cancel = CancelObject::of(call[1]);

@@ -32,6 +32,25 @@ std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& token
 
 namespace {
 
+// The `most` units that most lists hold, older ones first where as many do, as far as there is room; rising.
+std::vector<int> most_chosen(const InfLlm& memory, const std::vector<UnitLists>& chosen, int most) {
+    const UnitTier& units = memory.units();
+    std::vector<float> votes(static_cast<size_t>(units.units()));
+    std::vector<int> lengths;
+    for (int u = 0; u < units.units(); ++u)
+        lengths.push_back(units.tokens(u));
+    for (const UnitLists& layer : chosen)
+        for (const std::vector<int>& list : layer)
+            for (int unit : list)
+                if (unit < units.units()) // not what the question itself became
+                    ++votes[static_cast<size_t>(unit)];
+    std::vector<int> best = best_units(votes, lengths, memory.parameters().topk * memory.parameters().block_size, most);
+    best.erase(
+        std::remove_if(best.begin(), best.end(), [&](int unit) { return votes[static_cast<size_t>(unit)] == 0; }),
+        best.end());
+    return best;
+}
+
 bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options, const Cancel& cancel,
             const MemoryAnswerListeners& listeners) {
     // What is read now is never looked up by another question, but a long one may become units meanwhile.
@@ -54,7 +73,12 @@ bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOption
     if (!options.units.empty())
         memory.use({UnitLists{options.units}});
     std::vector<float> logits = read_question();
-    if (options.twice && options.units.empty()) {
+    if (options.agree > 0 && options.units.empty()) {
+        const std::vector<UnitLists> chosen = memory.used_units();
+        memory.rewind();
+        memory.use({UnitLists{most_chosen(memory, chosen, options.agree)}});
+        logits = read_question();
+    } else if (options.twice && options.units.empty()) {
         memory.rewind();
         use_found();
         logits = read_question();
@@ -62,7 +86,7 @@ bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOption
             memory.use({});
     }
     listeners.on_units(memory.used_units());
-    if (options.look_ups == LookUps::once && options.units.empty())
+    if (options.look_ups == LookUps::once && options.units.empty() && options.agree == 0)
         use_found();
     Sampler sampler(options.sampling);
     for (int made = 0; made < options.sampling.max_tokens; ++made) {

@@ -22,7 +22,11 @@ struct MemoryAnswerOptions {
     std::vector<int32_t> tokens; // of the question, after what was read
     Sampling sampling;
     LookUps look_ups = LookUps::each;
-    bool twice = false;     // the question looks up, is forgotten, and is read again with what it found
+    bool twice = false; // the question looks up, is forgotten, and is read again with what it found
+    // Above 0: the question looks up, is forgotten, and is read again with the units that most layers (and heads)
+    // chose, at most so many, for all layers; so is the answer. Layers that found different things lead a small model
+    // astray.
+    int agree = 0;
     std::vector<int> units; // which all layers use, instead of looking up; empty: they look up
 };
 

@@ -65,7 +65,17 @@ const read = (memory: ReturnType<typeof memoryOf>, tokens: Int32Array, lengths: 
   run((cancel) => memory.read({ tokens, lengths, rows: Int32Array.from(tokens.keys()), trace: true }, cancel, () => 0))
 
 const question = (tokens: Int32Array) =>
-  ({ tokens, temperature: 0, topP: 1, seed: 0, maxTokens: 6, lookUps: 'each', twice: false, units: none }) as const
+  ({
+    tokens,
+    temperature: 0,
+    topP: 1,
+    seed: 0,
+    maxTokens: 6,
+    lookUps: 'each',
+    twice: false,
+    agree: 0,
+    units: none,
+  }) as const
 
 const answerTo = async (memory: ReturnType<typeof memoryOf>, request: Parameters<typeof memory.answer>[0]) => {
   const made: number[] = []
@@ -392,6 +402,25 @@ describe('InfLLM', function () {
     assert.ok((await answerTo(await restored(), question(someTokens(random, 5, 1)))).made.length > 0)
     rmSync(`${path}.units`)
     await rejects(restored(), 'no-segment')
+  })
+
+  it('lets its layers agree on the units that most of them look up', async () => {
+    const { random, model } = subject
+    const memory = memoryOf(model, paper)
+    await read(memory, someTokens(random, 300, 4))
+    const asked = question(someTokens(random, 12, 9))
+    const votes = new Map<number, number>()
+    for (const lists of (await answerTo(memory, asked)).units)
+      for (const unit of lists[0]!) votes.set(unit, (votes.get(unit) ?? 0) + 1)
+    const best = [...votes.keys()].sort((a, b) => votes.get(b)! - votes.get(a)! || a - b).slice(0, 2)
+    const agreed = await answerTo(memory, { ...asked, agree: 2 })
+    for (const lists of agreed.units)
+      assert.deepEqual(
+        [...lists[0]!],
+        best.sort((a, b) => a - b),
+      )
+    const given = await answerTo(memory, { ...asked, units: Int32Array.from(best) })
+    assert.deepEqual(agreed, given)
   })
 
   it('stops when it is cancelled, and goes on afterwards', async () => {

@@ -36,7 +36,7 @@ const silent = { signal: new AbortController().signal, progress: () => undefined
 const layOutOptions = { ...silent, breadcrumbs: true, log: () => undefined }
 const parameters = { nInit: 4, nLocal: 24, blockSize: 16, topk: 9, reprTopk: 2, maxCachedBlock: 9, excBlockSize: 12 }
 const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: 5 }
-const asked = { sampling, lookUps: 'each', twice: false } as const
+const asked = { sampling, choose: 'layers', lookUps: 'each', twice: false } as const
 
 describe('a repository as one stream', function () {
   this.timeout(60_000)

@@ -1,5 +1,6 @@
 /** Ways of reading that are held against each other: full attention, a window without lookup, InfLLM as in the paper and otherwise. */
 import type { InfLlmParameters, NativeAddon, NativeModel, UsedUnits } from '../../../extension/engine/addon'
+import { unitsAgreed } from '../../../extension/infllm/memory-stream'
 import { paper } from '../../../extension/infllm/parameters'
 import type { Case } from './tasks'
 
@@ -8,6 +9,7 @@ export interface Way {
   readonly parameters?: Partial<InfLlmParameters>
   readonly lookUps?: 'each' | 'once'
   readonly twice?: boolean
+  readonly agree?: number
 }
 
 export const ways: readonly Way[] = [
@@ -19,6 +21,8 @@ export const ways: readonly Way[] = [
   { name: 'perhead', parameters: { perhead: true } },
   { name: 'once', parameters: {}, lookUps: 'once' },
   { name: 'twice', parameters: {}, twice: true },
+  { name: 'agree', parameters: {}, agree: unitsAgreed },
+  { name: 'ordered-agree', parameters: { places: 'ordered' }, agree: unitsAgreed },
   { name: 'ordered-once', parameters: { places: 'ordered' }, lookUps: 'once' },
   { name: 'ordered-twice', parameters: { places: 'ordered' }, lookUps: 'once', twice: true },
 ]
@@ -67,8 +71,8 @@ export async function say(way: Way, asked: Case, reading: Reading): Promise<Said
     const request = { tokens: asked.stream, lengths: none, rows: none, trace: false }
     await memory.read(request, cancel, reading.progress)
     const readSeconds = seconds(started)
-    const { lookUps = 'each', twice = false } = way
-    const question = { ...sampling, tokens: asked.question, lookUps, twice, units: none }
+    const { lookUps = 'each', twice = false, agree = 0 } = way
+    const question = { ...sampling, tokens: asked.question, lookUps, twice, agree, units: none }
     let units: UsedUnits = []
     await memory.answer(question, cancel, ({ units: used, token }) => {
       if (used) units = used
