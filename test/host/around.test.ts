@@ -3,9 +3,12 @@
  * from the lightbulb and from the lines above definitions, a folder's summary, a report without code, and an engine that cannot start.
  */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Frame } from 'playwright-core'
+import type { Conversation } from '../../extension/protocol/chat'
 import { modelPath, repositoryFixture } from '../support/model'
 import { temporaryFolder } from '../support/temp'
 import { openExtension, pictureOfFailure, type Opened } from './support/opened'
@@ -150,6 +153,50 @@ describe('around the chat, in VS Code', function () {
     const text = readFileSync(file, 'utf8')
     assert.match(text, /When should an invoice have been paid\?/)
     assert.match(text, /invoice\.py.*1/)
+  })
+
+  it('puts code of an answer at the cursor, and applies it when its difference is accepted', async () => {
+    const { page } = window
+    const [chats] = readdirSync(join(folder, 'data'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('longread.longread/chats'),
+    )
+    assert.ok(chats)
+    // An answer of a model, but that it is known what stands in it.
+    const code = 'PAID = True'
+    const earlier: Conversation = {
+      id: randomUUID(),
+      folder: pathToFileURL(ledger).href,
+      turns: [
+        {
+          id: randomUUID(),
+          question: 'Write the constant of a paid invoice',
+          mentions: [],
+          state: 'done',
+          answer: `Here it is:\n\n\`\`\`python\n${code}\n\`\`\`\n`,
+          asked: Date.now(),
+        },
+      ],
+    }
+    writeFileSync(join(folder, 'data', chats, `${earlier.id}.json`), JSON.stringify(earlier))
+    await openFile('invoice.py')
+    await page.keyboard.press('Control+Home')
+    await window.command('Longread: Show Earlier Chats')
+    await panel.fill('.history input', 'constant of a paid')
+    await panel.locator('.history .conversation').first().click()
+    const block = panel.locator('.turn .code')
+    await block.locator('[data-code="insert"]').click()
+    const first = page.locator('.editor-instance .view-line').first()
+    await first.filter({ hasText: code }).waitFor()
+    await page.keyboard.press('Control+End')
+    await block.locator('[data-code="apply"]').click()
+    await page.waitForSelector('.tab.active:has-text("proposed")')
+    await window.picture('24 proposed change, dark')
+    await page.locator('.notifications-toasts .monaco-button', { hasText: 'Apply' }).first().click()
+    await page.waitForSelector('.tab:has-text("proposed")', { state: 'detached' })
+    await page.keyboard.press('Control+S')
+    const saved = () => readFileSync(join(ledger, 'invoice.py'), 'utf8')
+    for (let tries = 0; saved().split(code).length < 3 && tries < 100; tries++) await page.waitForTimeout(100)
+    assert.match(saved(), /^PAID = True[^]*PAID = True\s*$/)
   })
 
   it('leaves a file out from the memory view, and says so', async () => {
