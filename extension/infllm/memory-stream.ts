@@ -13,7 +13,7 @@ import { layOutRepository, unitAt, type LaidOutRepository } from './layout'
 import { usualParameters } from './parameters'
 
 /**
- * Units that layers agree on. SmolLM2-135M, pass keys in 4K tokens, a window of 1,024: in seven readings of three texts, each layer
+ * Units that layers agree on. SmolLM2-135M, pass keys in 4K tokens, a window of 1,024: in six readings of three texts, each layer
  * choosing 4 or 8 units of 64 tokens for itself failed though all had the key among them; the best 4 of all layers together gave
  * it every time. Fewer failed: the key lay across two units.
  */

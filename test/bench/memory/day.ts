@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { recall } from '../../../extension/recall/recall'
 import { cleanRead, contents, differences, TestMemory } from '../../support/memory'
 import { random } from '../../support/random'
@@ -21,6 +22,8 @@ export interface DayResult {
   readonly filesAfter: number
   readonly handlesBefore: number
   readonly handlesAfter: number
+  /** Of this process, when everything is closed, that were not there before it was opened: a leak. */
+  readonly handlesLeft: number
   /** Processes that were started and had not ended when the day had. */
   readonly processesLeft: number
   /** Files that differ from a clean read at the end. */
@@ -29,12 +32,18 @@ export interface DayResult {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 const openFiles = (): number => readdirSync('/proc/self/fd').length
+/** Timers of what goes on count, too: one more or less from moment to moment. */
+const handles = (): number => process.getActiveResourcesInfo().length
+/** Without timers, since whoever calls may have one. */
+const lastingHandles = (): number =>
+  process.getActiveResourcesInfo().filter((kind) => kind !== 'Timeout' && kind !== 'Immediate').length
 const children = (): number =>
   readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).length
 const resident = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024
 
 export async function day(edits: number, seed = Date.now()): Promise<DayResult> {
   const below = random(seed)
+  const handlesAtFirst = lastingHandles()
   const root = realpathSync(temporaryFolder())
   const files = Array.from({ length: 60 }, (_, i) => `${['app', 'lib', 'web'][i % 3]!}/f${i}.py`)
   const some = () => fileText(Array.from({ length: 1 + below(4) }, () => below(24)))
@@ -67,13 +76,15 @@ export async function day(edits: number, seed = Date.now()): Promise<DayResult> 
       samples.push({
         resident: resident(),
         files: openFiles(),
-        handles: process.getActiveResourcesInfo().length,
+        handles: handles(),
       })
   }
   const tenth = Math.ceil(samples.length / 10)
   const [before, after] = [samples.slice(tenth, 2 * tenth), samples.slice(-tenth)]
   const wrong = differences(await contents(opened.memory), await cleanRead(root)).length
   await opened.close()
+  await delay(1000)
+  const handlesLeft = Math.max(0, lastingHandles() - handlesAtFirst)
   const of = (part: typeof samples, what: 'resident' | 'files' | 'handles') =>
     median(part.map((sample) => sample[what]))
   return {
@@ -86,6 +97,7 @@ export async function day(edits: number, seed = Date.now()): Promise<DayResult> 
     filesAfter: of(after, 'files'),
     handlesBefore: of(before, 'handles'),
     handlesAfter: of(after, 'handles'),
+    handlesLeft,
     processesLeft: children(),
     wrong,
   }

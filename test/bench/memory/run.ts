@@ -12,6 +12,8 @@ import { restart } from './restart'
 import { scale } from './scale'
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
+/** Handles that may come and go from one moment to the next, such as a timer. */
+const momentary = 2
 const n = (value: number): string => value.toLocaleString('en-US')
 
 /** Each prints its counts and gives what is wrong. */
@@ -51,7 +53,7 @@ const suites = {
       `  resident ${megabytes(r.residentBefore)} in its second tenth, ${megabytes(r.residentAfter)} in its last (${change.toFixed(1)} %; target: within 10)`,
     )
     print(
-      `  open files ${r.filesBefore} and ${r.filesAfter}, handles ${r.handlesBefore} and ${r.handlesAfter}, ${r.processesLeft} processes left; ${n(r.wrong)} files differ from a clean read`,
+      `  open files ${r.filesBefore} and ${r.filesAfter}, handles ${r.handlesBefore} and ${r.handlesAfter}; ${r.handlesLeft} handles and ${r.processesLeft} processes left; ${n(r.wrong)} files differ from a clean read`,
     )
     const grown = change > 10 ? 1 : 0
     return (
@@ -59,7 +61,8 @@ const suites = {
       r.processesLeft +
       r.wrong +
       Math.max(0, r.filesAfter - r.filesBefore) +
-      Math.max(0, r.handlesAfter - r.handlesBefore)
+      Math.max(0, r.handlesAfter - r.handlesBefore - momentary) +
+      r.handlesLeft
     )
   },
   async scale(count: number): Promise<number> {
