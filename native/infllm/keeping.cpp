@@ -7,6 +7,7 @@
 // written aside, synced and renamed after the units have their name, so that a `.stream` is never there without them.
 #include "infllm/infllm.h"
 #include "memory/segment.h"
+#include "memory/whole-file.h"
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -22,39 +23,6 @@ struct Header {
     uint32_t checksum = 0; // of what follows
     uint64_t length = 0;   // of what follows
 };
-
-[[noreturn]] void disk_error(const std::string& path) {
-    throw Error("disk", path + " cannot be written: " + std::strerror(errno) + ".");
-}
-
-void write_whole(const std::string& path, const Header& header, const std::vector<char>& bytes) {
-    std::string aside = path + ".XXXXXX";
-    const int file = mkostemp(aside.data(), O_CLOEXEC);
-    if (file < 0)
-        disk_error(path);
-    auto write_all = [&](const char* from, size_t count) {
-        while (count > 0) {
-            const ssize_t written = write(file, from, count);
-            if (written < 0 && errno == EINTR)
-                continue;
-            if (written <= 0)
-                return false;
-            from += written;
-            count -= static_cast<size_t>(written);
-        }
-        return true;
-    };
-    const bool written = write_all(reinterpret_cast<const char*>(&header), sizeof header) &&
-                         write_all(bytes.data(), bytes.size()) && fsync(file) == 0;
-    const int failure = errno;
-    close(file);
-    if (!written || rename(aside.c_str(), path.c_str()) != 0) {
-        const int why = written ? errno : failure;
-        unlink(aside.c_str());
-        errno = why;
-        disk_error(path);
-    }
-}
 
 std::vector<char> read_whole(const std::string& path) {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -111,7 +79,12 @@ void InfLlm::save(const std::string& path, const std::string& identity) {
     Header header;
     header.length = to.bytes().size();
     header.checksum = crc32c(0, to.bytes().data(), to.bytes().size());
-    write_whole(path + ".stream", header, to.bytes());
+    const std::string name = path + ".stream";
+    std::string aside = name + ".XXXXXX";
+    const int file = mkostemp(aside.data(), O_CLOEXEC);
+    if (file < 0)
+        disk_error(name, errno);
+    write_whole(file, aside, name, {{&header, sizeof header}, {to.bytes().data(), to.bytes().size()}});
 }
 
 void InfLlm::restore(const std::string& path, const std::string& identity) {

@@ -1,7 +1,7 @@
 #include "memory/segment.h"
+#include "memory/whole-file.h"
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <nmmintrin.h>
@@ -34,11 +34,6 @@ constexpr size_t longest_metadata = size_t{1} << 30;
 
 [[noreturn]] void bad(const std::string& path, const char* why) {
     throw Error("bad-segment", path + " " + why + "; the file it belongs to is read again.");
-}
-
-[[noreturn]] void disk(const std::string& path, int number) {
-    throw Error("disk", path + " could not be written: " + std::strerror(number) +
-                            ". Free some space, give another --memory folder, or use --no-store.");
 }
 
 __attribute__((target("sse4.2"))) uint32_t crc_by_instruction(uint32_t crc, const uint8_t* p, size_t n) {
@@ -170,38 +165,8 @@ void Segment::save(const std::string& path, const std::string& aside, const std:
 
     const int file = open(aside.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (file < 0)
-        disk(path, errno);
-    auto put = [&](const void* data, size_t bytes) {
-        const char* p = static_cast<const char*>(data);
-        while (bytes > 0) {
-            const ssize_t written = write(file, p, bytes);
-            if (written < 0 && errno == EINTR)
-                continue;
-            if (written <= 0)
-                return false;
-            p += written;
-            bytes -= static_cast<size_t>(written);
-        }
-        return true;
-    };
-    const bool written = put(head.data(), head.size()) && put(keys, keys_bytes) && fdatasync(file) == 0;
-    int failure = written ? 0 : errno;
-    if (close(file) != 0 && !failure)
-        failure = errno;
-    if (!failure && rename(aside.c_str(), path.c_str()) != 0)
-        failure = errno;
-    if (failure) {
-        unlink(aside.c_str());
-        disk(path, failure);
-    }
-    // The new name must outlive a crash, too. Some file systems cannot sync folders; then there is nothing to do.
-    const size_t slash = path.find_last_of('/');
-    const int folder =
-        open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        (void)fsync(folder);
-        close(folder);
-    }
+        disk_error(path, errno);
+    write_whole(file, aside, path, {{head.data(), head.size()}, {keys, keys_bytes}});
 }
 
 std::shared_ptr<Segment> Segment::map(const std::string& path) {
