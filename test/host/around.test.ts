@@ -86,14 +86,6 @@ describe('around the chat, in VS Code', function () {
     await turn.locator('.sources, .error').first().waitFor({ timeout: answerMs })
     return turn
   }
-  const openFile = async (name: string) => {
-    const { page } = window
-    await window.command('Go to File')
-    await page.waitForSelector('.quick-input-widget input[placeholder*="Search files"]')
-    await page.fill('.quick-input-widget input', name)
-    await page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().click()
-    await page.waitForSelector(`.tab.active:has-text("${name}")`)
-  }
 
   it('asks the folder of two that is chosen', async () => {
     const { page } = window
@@ -178,8 +170,8 @@ describe('around the chat, in VS Code', function () {
       ],
     }
     writeFileSync(join(folder, 'data', chats, `${earlier.id}.json`), JSON.stringify(earlier))
-    await openFile('invoice.py')
-    await page.keyboard.press('Control+Home')
+    await window.openFile('invoice.py')
+    await window.typeInEditor('Control+Home')
     await window.command('Longread: Show Earlier Chats')
     await panel.fill('.history input', 'constant of a paid')
     await panel.locator('.history .conversation').first().click()
@@ -190,13 +182,14 @@ describe('around the chat, in VS Code', function () {
     await block.locator('[data-code="insert"]').click()
     const first = page.locator('.editor-instance .view-line').first()
     await first.filter({ hasText: code }).waitFor()
-    await page.keyboard.press('Control+End')
+    await window.typeInEditor('Control+End')
+    await page.waitForSelector('.part.statusbar :text("Ln 5, Col 1")')
     await block.locator('[data-code="apply"]').click()
     await page.waitForSelector('.tab.active:has-text("proposed")')
     await window.picture('24 proposed change, dark')
     await page.locator('.notifications-toasts .monaco-button', { hasText: 'Apply' }).first().click()
     await page.waitForSelector('.tab:has-text("proposed")', { state: 'detached' })
-    await page.keyboard.press('Control+S')
+    await window.typeInEditor('Control+S')
     const saved = () => readFileSync(join(ledger, 'invoice.py'), 'utf8')
     for (let tries = 0; saved().split(code).length < 3 && tries < 100; tries++) await page.waitForTimeout(100)
     assert.match(saved(), /^PAID = True[^]*PAID = True\s*$/)
@@ -204,7 +197,7 @@ describe('around the chat, in VS Code', function () {
 
   it('leaves a file out from the memory view, and says so', async () => {
     const { page } = window
-    await openFile('router.ts')
+    await window.openFile('router.ts')
     await window.command('Longread: Focus on Memory View')
     const row = page.locator('.monaco-list-row', { hasText: 'README.md' }).filter({ hasText: 'tokens' }).first()
     await row.waitFor({ timeout: answerMs })
@@ -217,7 +210,7 @@ describe('around the chat, in VS Code', function () {
 
   it('offers its questions above definitions and in the lightbulb, and answers at the lines', async () => {
     const { page } = window
-    await openFile('router.ts')
+    await window.openFile('router.ts')
     await page.locator('.codelens-decoration a', { hasText: 'Longread: explain' }).first().waitFor({ timeout: 60_000 })
     await window.picture('24 lines above definitions, dark')
     await page.locator('.editor-instance .view-line').nth(11).click()

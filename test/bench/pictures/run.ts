@@ -92,11 +92,7 @@ async function chat(window: Window): Promise<void> {
 async function inTheCode(window: Window): Promise<void> {
   const { page } = window
   await window.command('Longread: Clear Highlights')
-  await window.command('Go to File')
-  await page.waitForSelector('.quick-input-widget input[placeholder*="Search files"]')
-  await page.fill('.quick-input-widget input', 'config.py:50')
-  await page.locator('.quick-input-list .monaco-list-row', { hasText: 'config.py' }).first().click()
-  await page.waitForSelector('.tab.active:has-text("config.py")')
+  await window.openFile('config.py:50')
   await page.keyboard.press('Control+Alt+J')
   await page.waitForSelector('.quick-input-widget input')
   await page.keyboard.type('Who makes one of these, and when?')

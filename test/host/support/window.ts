@@ -64,6 +64,23 @@ export class Window {
     await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
   }
 
+  /** @param place its name, or the end of its path, and a line behind a colon where that matters */
+  async openFile(place: string): Promise<void> {
+    const { page } = this
+    const name = place.replace(/^.*\/|:\d+$/g, '')
+    await this.command('Go to File')
+    await page.waitForSelector('.quick-input-widget input[placeholder*="Search files"]')
+    await page.fill('.quick-input-widget input', place)
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().click()
+    await page.waitForSelector(`.tab.active:has-text("${name}")`)
+  }
+
+  /** A key for the editor, which gets the focus back some time after a panel's button was pressed. */
+  async typeInEditor(key: string): Promise<void> {
+    await this.page.waitForSelector('.editor-instance .monaco-editor.focused')
+    await this.page.keyboard.press(key)
+  }
+
   /** The page of a chat panel: of so many that are shown the widest. */
   async panel(widestOf = 1): Promise<Frame> {
     for (let tries = 0; tries < 300; tries++) {
