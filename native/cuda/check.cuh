@@ -38,6 +38,9 @@ inline void copy_to_gpu(void* to, const void* from, size_t bytes) {
     check(cudaStreamSynchronize(nullptr), "a copy to the GPU failed");
 }
 
+// Room for `count` where there is less: half as much again at least, so that it seldom grows.
+inline size_t grown(size_t size, size_t count) { return count < size + size / 2 ? size + size / 2 : count; }
+
 // Memory of the GPU. Its contents are undefined at first.
 template <typename T> class Buffer {
   public:
@@ -52,12 +55,11 @@ template <typename T> class Buffer {
         return *this;
     }
 
-    // At least so many; what was there is lost when it grows, half as much again at least, so that it seldom does: it
-    // waits for all work of the device then.
+    // At least so many; what was there is lost when it grows, which waits for all work of the device.
     void reserve(size_t count) {
         if (count <= size_)
             return;
-        count = count < size_ + size_ / 2 ? size_ + size_ / 2 : count;
+        count = grown(size_, count);
         cudaFree(data_);
         data_ = nullptr;
         size_ = 0;
@@ -92,7 +94,7 @@ template <typename T> class Pinned {
     void reserve(size_t count) {
         if (count <= size_)
             return;
-        count = count < size_ + size_ / 2 ? size_ + size_ / 2 : count;
+        count = grown(size_, count);
         cudaFreeHost(data_);
         data_ = nullptr;
         size_ = 0;

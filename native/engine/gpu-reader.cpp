@@ -8,25 +8,6 @@
 namespace longread {
 namespace {
 
-LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, int rows) {
-    LongreadShape s{};
-    s.layers = layers;
-    s.embedding = h.embedding;
-    s.feed_forward = h.feed_forward;
-    s.vocabulary = h.vocabulary;
-    s.heads = h.heads;
-    s.key_heads = h.key_heads;
-    s.head_size = h.head_size;
-    s.neox = h.rope_neox;
-    s.norm_epsilon = h.norm_epsilon;
-    s.attention_scale = h.attention_scale;
-    s.shift_length = 1.0f / h.rope.stretch();
-    s.rows = s.positions = rows;
-    s.window = window;
-    s.sinks = sinks;
-    return s;
-}
-
 // A matrix, [out][in], or a vector, to where it is wanted. Rows are split among threads.
 template <typename To> void convert(const ggml_tensor* tensor, int threads, To* to) {
     std::vector<char> raw(ggml_nbytes(tensor));
@@ -97,6 +78,25 @@ int GpuReader::rows_for(const gpu::Place& place, const Model& model) {
             return rows;
     }
     return 0;
+}
+
+LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int sinks, int rows) {
+    LongreadShape s{};
+    s.layers = layers;
+    s.embedding = h.embedding;
+    s.feed_forward = h.feed_forward;
+    s.vocabulary = h.vocabulary;
+    s.heads = h.heads;
+    s.key_heads = h.key_heads;
+    s.head_size = h.head_size;
+    s.neox = h.rope_neox;
+    s.norm_epsilon = h.norm_epsilon;
+    s.attention_scale = h.attention_scale;
+    s.shift_length = 1.0f / h.rope.stretch();
+    s.rows = s.positions = rows;
+    s.window = window;
+    s.sinks = sinks;
+    return s;
 }
 
 void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }

@@ -25,6 +25,8 @@ class GpuReader {
                                                const std::function<void(int)>& progress);
     int rows() const { return shape_.rows; }
 
+    // What the kernels are told of a model; tables of positions are as long as a batch.
+    static LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, int rows);
     // Empty where the kernels can read such a model; otherwise why they cannot.
     static std::string refusal(const Model& model);
     // Tokens of a batch that keep the GPU busy and fit beside what is there, or 0.

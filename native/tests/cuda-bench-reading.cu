@@ -2,6 +2,7 @@
 #include "cuda/half.h"
 #include "cuda/linear.cuh"
 #include "tests/cuda-bench.h"
+#include "tests/episode-lists.h"
 #include <algorithm>
 #include <cmath>
 
@@ -35,10 +36,7 @@ struct Recall {
 
 // Files as repositories have them: half of them under 700 tokens, some of many thousand; of each nine tenths
 // remembered, in units of 70 tokens.
-struct Files {
-    std::vector<std::vector<int32_t>> tokens;
-    std::vector<std::vector<uint32_t>> kept, starts;
-    std::vector<EpisodeView> views;
+struct Files : EpisodeLists {
     int all = 0;
 
     Files(int most, int vocabulary, unsigned seed) {
@@ -49,23 +47,15 @@ struct Files {
             if (all + length > most)
                 break;
             all += length;
-            tokens.emplace_back();
-            kept.emplace_back();
-            starts.push_back({0});
+            begin();
             for (int t = 0; t < length; ++t) {
-                tokens.back().push_back(static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary)));
-                if (t % 10 != 0)
-                    kept.back().push_back(static_cast<uint32_t>(t));
-                if (t % 70 == 69 && kept.back().size() > starts.back().back())
-                    starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+                add(static_cast<int32_t>(random() % static_cast<unsigned>(vocabulary)), t % 10 != 0);
+                if (t % 70 == 69)
+                    end_unit();
             }
-            if (starts.back().back() != kept.back().size())
-                starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+            end_unit();
         }
-        for (size_t e = 0; e < tokens.size(); ++e)
-            views.push_back({tokens[e].data(), static_cast<int32_t>(tokens[e].size()), kept[e].data(),
-                             static_cast<uint32_t>(kept[e].size()), starts[e].data(),
-                             static_cast<uint32_t>(starts[e].size() - 1)});
+        show();
     }
 };
 

@@ -1,4 +1,5 @@
 #include "cuda/episodes.h"
+#include "tests/episode-lists.h"
 #include "tests/kernel-checks.h"
 #include "tests/reference-reading.h"
 #include <algorithm>
@@ -75,31 +76,18 @@ LongreadReader* reader_of(const ReferenceWeights& w, const char* bus_id, const c
     return reader;
 }
 
-struct Episodes {
-    std::vector<std::vector<int32_t>> tokens;
-    std::vector<std::vector<uint32_t>> kept, starts;
-    std::vector<EpisodeView> views;
-
+struct Episodes : EpisodeLists {
     Episodes(const std::vector<int>& lengths, int vocabulary, Random& random) {
         for (int length : lengths) {
-            tokens.emplace_back();
-            kept.emplace_back();
-            starts.push_back({0});
+            begin();
             for (int t = 0; t < length; ++t) {
-                tokens.back().push_back(random.below(vocabulary));
-                if (t % 50 < 3) // header and breadcrumbs
-                    continue;
-                kept.back().push_back(static_cast<uint32_t>(t));
+                add(random.below(vocabulary), t % 50 >= 3); // those before are a header or breadcrumbs
                 if (t % 50 == 49)
-                    starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+                    end_unit();
             }
-            if (starts.back().back() != kept.back().size())
-                starts.back().push_back(static_cast<uint32_t>(kept.back().size()));
+            end_unit();
         }
-        for (size_t e = 0; e < tokens.size(); ++e)
-            views.push_back({tokens[e].data(), static_cast<int32_t>(tokens[e].size()), kept[e].data(),
-                             static_cast<uint32_t>(kept[e].size()), starts[e].data(),
-                             static_cast<uint32_t>(starts[e].size() - 1)});
+        show();
     }
 };
 

@@ -1,5 +1,6 @@
 #include "tests/reference-model.h"
 #include "cuda/episodes.h"
+#include "engine/gpu-reader.h"
 #include "engine/rope-turns.h"
 #include <algorithm>
 #include <cstring>
@@ -33,19 +34,7 @@ std::vector<float> joined(std::initializer_list<const ggml_tensor*> parts) {
 
 ReferenceModel::ReferenceModel(Model& model, int positions) : model_(model) {
     const Hyper& h = model.hyper;
-    LongreadShape& s = weights_.shape;
-    s.layers = h.layers;
-    s.embedding = h.embedding;
-    s.feed_forward = h.feed_forward;
-    s.vocabulary = h.vocabulary;
-    s.heads = h.heads;
-    s.key_heads = h.key_heads;
-    s.head_size = h.head_size;
-    s.neox = h.rope_neox;
-    s.norm_epsilon = h.norm_epsilon;
-    s.attention_scale = h.attention_scale;
-    s.shift_length = 1.0f / h.rope.stretch();
-    s.positions = positions;
+    weights_.shape = GpuReader::shape_of(h, h.layers, 0, 0, positions); // windows are what episodes have
     const std::vector<float> factors = floats_of(model.rope_factors);
     weights_.turns = rope_turns(h, h.rope, factors.empty() ? nullptr : factors.data(), positions);
     weights_.embedding = floats_of(model.token_embedding);
