@@ -139,9 +139,8 @@ describe('the extension in VS Code', function () {
   })
 
   it('stops an answer on Escape and keeps what was said', async () => {
-    const answer = await ask(
-      'How does the job store enqueue a job, claim the oldest waiting job and change its state in the database?',
-    )
+    // A short answer would have ended before anybody could stop it.
+    const answer = await ask('Write out the whole code of the job store again.')
     await answer.locator('.markdown').waitFor({ timeout: answerMs })
     await panel.press('.composer textarea', 'Escape')
     await answer.locator('text=Stopped.').waitFor()
