@@ -69,6 +69,7 @@ describe('around the chat, in VS Code', function () {
       },
     })
     window = opened.window
+    await window.folders()
     panel = await window.openPanel()
   })
 

@@ -14,6 +14,13 @@ const panelWidth = `document.querySelector('#chat .panel') ? document.body.clien
 /** Where pictures go: outside of the project. */
 const pictures = join(cacheFolder(), 'pictures')
 
+/** Whether it went well. */
+const went = (what: Promise<unknown>): Promise<boolean> =>
+  what.then(
+    () => true,
+    () => false,
+  )
+
 export class Window {
   private constructor(
     readonly page: Page,
@@ -40,6 +47,20 @@ export class Window {
     await this.page.waitForSelector(this.shown, { timeout: 120_000 })
   }
 
+  /**
+   * The window has its folders. VS Code reads the file of a workspace while it starts; on a busy machine a window comes up now and then
+   * that has read none, and stays so until it is loaded again.
+   */
+  async folders(): Promise<void> {
+    const { page } = this
+    for (let tries = 1; ; tries++) {
+      const there = page.waitForSelector('.explorer-folders-view .monaco-list-row', { timeout: 20_000 })
+      if ((await went(there)) || tries === 5) return void (await there)
+      await page.reload()
+      await this.ready()
+    }
+  }
+
   /** The status bar says that all is read. */
   async held(timeout: number): Promise<void> {
     const item = '[id="longread.longread.longread"]'
@@ -52,14 +73,10 @@ export class Window {
     for (let tries = 1; ; tries++) {
       await page.keyboard.press('F1')
       const filled = page.fill('.quick-input-widget input', `>${title}`, { timeout: 3000 })
-      if (tries === 10) await filled
-      else if (
-        await filled.then(
-          () => true,
-          () => false,
-        )
-      )
+      if ((await went(filled)) || tries === 10) {
+        await filled
         break
+      }
     }
     await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
   }
