@@ -14,12 +14,15 @@ const panelWidth = `document.querySelector('#chat .panel') ? document.body.clien
 /** Where pictures go: outside of the project. */
 const pictures = join(cacheFolder(), 'pictures')
 
-/** Whether it went well. */
-const went = (what: Promise<unknown>): Promise<boolean> =>
-  what.then(
-    () => true,
-    () => false,
-  )
+/** Tries up to so many times; the last failure is told. */
+async function again(tries: number, attempt: () => Promise<void>): Promise<void> {
+  try {
+    await attempt()
+  } catch (thrown) {
+    if (tries <= 1) throw thrown
+    await again(tries - 1, attempt)
+  }
+}
 
 export class Window {
   private constructor(
@@ -52,13 +55,15 @@ export class Window {
    * that has read none, and stays so until it is loaded again.
    */
   async folders(): Promise<void> {
-    const { page } = this
-    for (let tries = 1; ; tries++) {
-      const there = page.waitForSelector('.explorer-folders-view .monaco-list-row', { timeout: 20_000 })
-      if ((await went(there)) || tries === 5) return void (await there)
-      await page.reload()
-      await this.ready()
-    }
+    await again(5, async () => {
+      try {
+        await this.page.waitForSelector('.explorer-folders-view .monaco-list-row', { timeout: 20_000 })
+      } catch (thrown) {
+        await this.page.reload()
+        await this.ready()
+        throw thrown
+      }
+    })
   }
 
   /** The status bar says that all is read. */
@@ -70,14 +75,10 @@ export class Window {
   async command(title: string): Promise<void> {
     const { page } = this
     // A page that is just being shown swallows keys, and a palette that is just closing takes none.
-    for (let tries = 1; ; tries++) {
+    await again(10, async () => {
       await page.keyboard.press('F1')
-      const filled = page.fill('.quick-input-widget input', `>${title}`, { timeout: 3000 })
-      if ((await went(filled)) || tries === 10) {
-        await filled
-        break
-      }
-    }
+      await page.fill('.quick-input-widget input', `>${title}`, { timeout: 3000 })
+    })
     await page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first().click()
   }
 
