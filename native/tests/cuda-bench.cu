@@ -1,6 +1,7 @@
-// cuda-bench [LIBCUBLASLT]: how fast the kernels are on the first GPU, a JSON line a figure. Weights are random, and
-// all layers have the same; only shapes matter.
+// cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that WHAT
+// names or of the questions ("questions") alone. Weights are random, and all layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
+#include <string>
 
 namespace {
 
@@ -36,13 +37,22 @@ int main(int count, char** arguments) {
     }
     if (count > 1)
         gpu.cublas = arguments[1];
+    const std::string only = count > 2 ? arguments[2] : "";
+    const auto wanted = [&](const char* name) { return only.empty() || only == name; };
+    const struct {
+        const char* name;
+        LongreadShape shape;
+    } shapes[] = {{"SmolLM2-135M", shape(30, 576, 1536, 49152, 9, 3, 64, 32768)},
+                  {"Qwen2.5-1.5B", shape(28, 1536, 8960, 151936, 12, 2, 128, 16384)},
+                  {"Llama-3-8B", shape(32, 4096, 14336, 128256, 32, 8, 128, 16384)}};
     try {
-        bench_reading(gpu, "SmolLM2-135M", shape(30, 576, 1536, 49152, 9, 3, 64, 32768));
-        bench_reading(gpu, "Qwen2.5-1.5B", shape(28, 1536, 8960, 151936, 12, 2, 128, 16384));
-        bench_reading(gpu, "Llama-3-8B", shape(32, 4096, 14336, 128256, 32, 8, 128, 16384));
+        for (const auto& [name, read] : shapes)
+            if (wanted(name))
+                bench_reading(gpu, name, read);
         for (int tokens : {64000, 500000, 1000000})
             for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
-                bench_store(gpu, tokens, 64, format);
+                if (wanted("questions"))
+                    bench_store(gpu, tokens, 64, format);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
