@@ -4,6 +4,9 @@
 #include "addon/values.h"
 #include "engine/cuda-backend.h"
 #include "recall/masses.h"
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace longread {
 namespace {
@@ -106,7 +109,16 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
     });
 }
 
+// A process that reads for days stays as small as what it holds: glibc raises its threshold for mapping to what was
+// freed last, and would then keep the largest episode of each of libuv's threads in that thread's arena.
+void return_large_blocks() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+    return_large_blocks();
     auto* constructors = new Constructors();
     env.SetInstanceData(constructors); // deleted with the environment
     auto define = [&](const char* name, Napi::Function function, Napi::FunctionReference& kept) {

@@ -52,7 +52,7 @@ void ReadPrefixes::put(Kept&& kept) {
     const size_t size = size_of(kept);
     if (size > limit_)
         return;
-    shrink_to(limit_ - size);
+    shrink_to(limit_ - size, most - 1);
     bytes_ += size;
     kept_.push_front(std::move(kept));
 }
@@ -62,8 +62,8 @@ void ReadPrefixes::limit(size_t bytes) {
     shrink_to(bytes);
 }
 
-void ReadPrefixes::shrink_to(size_t bytes) {
-    while (bytes_ > bytes) {
+void ReadPrefixes::shrink_to(size_t bytes, size_t count) {
+    while (bytes_ > bytes || kept_.size() > count) {
         bytes_ -= size_of(kept_.back());
         kept_.pop_back();
     }

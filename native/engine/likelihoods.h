@@ -8,9 +8,11 @@
 namespace longread {
 
 // Texts that were read before questions, as the keys and values of all their tokens but the last one, whose logits the
-// question's first token needs. Those used longest ago go when there are more than `limit` bytes.
+// question's first token needs. Those used longest ago go when there are more than `limit` bytes, or than `most`.
 class ReadPrefixes {
   public:
+    // What two questions read again at most: of a small model many more would fit, most of them of code since changed.
+    static constexpr size_t most = 64;
     // 29 units of 190 tokens of SmolLM2-135M (23 KB a token): about what two questions read again.
     static constexpr size_t default_limit = 128u << 20;
 
@@ -29,7 +31,7 @@ class ReadPrefixes {
 
   private:
     static size_t size_of(const Kept& kept) { return kept.rows.size() + kept.tokens.size() * sizeof(int32_t); }
-    void shrink_to(size_t bytes);
+    void shrink_to(size_t bytes, size_t count = most);
     std::list<Kept> kept_; // used last first; a few dozen, so that looking through them costs nothing
     size_t limit_ = default_limit, bytes_ = 0;
 };
