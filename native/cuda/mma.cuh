@@ -55,6 +55,13 @@ template <int Pending> __device__ inline void cp_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
+// 2 to the power of x, off by 2 units in the last place; 0 where that is below what F32 holds normally.
+__device__ inline float power_of_two(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 #endif
 
 } // namespace longread::gpu

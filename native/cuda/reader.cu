@@ -13,6 +13,9 @@
 namespace longread::gpu {
 namespace {
 
+// Floats: 32 MB.
+constexpr size_t masses_at_once = size_t{8} << 20;
+
 const __half* halves(const uint16_t* from) { return reinterpret_cast<const __half*>(from); }
 
 // Products of a layer. `keys` is that of the last one, of which nothing else is wanted.
@@ -284,16 +287,19 @@ void Reader::take_statistics(const LongreadBatch& batch, Slot& slot) {
     slot.statistics_here.reserve(2 * all);
     if (all == 0)
         return;
-    // One head after the other, or the masses of a batch of many small units would take gigabytes.
-    masses_.reserve(static_cast<size_t>(recall_.rows) * slot.units);
+    // So many heads at once that their masses stay in the GPU's cache.
+    const size_t units = slot.units, rows = static_cast<size_t>(recall_.rows);
+    const size_t at_once = std::max<size_t>(1, masses_at_once / (rows * units));
+    masses_.reserve(std::min(at_once, static_cast<size_t>(recall_.heads)) * rows * units);
     const size_t queries = static_cast<size_t>(padded_rows(recall_.rows)) * shape_.head_size;
-    for (int head = 0; head < recall_.heads; ++head) {
-        const size_t h = static_cast<size_t>(head);
-        masses(slot.keys.data(), slot.lists.units, batch.unit_count, recall_.format, recall_.head_slot.data() + h, 1,
-               recall_.high.data() + h * queries, recall_.low.data() + h * queries, recall_.rows, shape_.head_size,
-               masses_.data(), computing_);
-        statistics(masses_.data(), recall_.question_rows.data(), recall_.questions, batch.unit_count,
-                   slot.statistics.data() + h * slot.units, slot.statistics.data() + all + h * slot.units, computing_);
+    for (size_t h = 0; h < static_cast<size_t>(recall_.heads); h += at_once) {
+        const int heads = static_cast<int>(std::min(at_once, static_cast<size_t>(recall_.heads) - h));
+        masses(slot.keys.data(), slot.lists.units, batch.unit_count, recall_.format, recall_.head_slot.data() + h,
+               heads, recall_.high.data() + h * queries, recall_.low.data() + h * queries, recall_.rows,
+               shape_.head_size, masses_.data(), computing_);
+        statistics(masses_.data(), recall_.question_rows.data(), recall_.questions, recall_.rows, heads,
+                   batch.unit_count, slot.statistics.data() + h * units, slot.statistics.data() + all + h * units,
+                   computing_);
     }
 }
 

@@ -81,7 +81,7 @@ class Reader {
     Buffer<float> x_;
     Buffer<__half> normed_, wide_;
     Buffer<__half> shifted_;
-    Buffer<float> masses_; // [row of the reference questions][unit], of one head
+    Buffer<float> masses_; // [head][row of the reference questions][unit], of some heads
 
     Slot slots_[2];
     int begun_ = 0, finished_ = 0; // batches; slot = number % 2

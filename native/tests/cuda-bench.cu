@@ -1,5 +1,6 @@
-// cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that WHAT
-// names or of the questions ("questions") alone. Weights are random, and all layers have the same; only shapes matter.
+// cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
+// WHAT names or of the questions ("questions") alone. Weights are random, and all layers have the same; only shapes
+// matter.
 #include "tests/cuda-bench.h"
 #include <string>
 

@@ -186,6 +186,7 @@ inline void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
 
 inline void cp_async(void* shared, const void* from, bool valid) { emulated::copy_later(shared, from, valid); }
 inline void cp_async_commit() { emulated::commit_copies(); }
+inline float power_of_two(float x) { return std::exp2(x); }
 template <int Pending> inline void cp_async_wait() { emulated::wait_for_copies(Pending); }
 
 } // namespace longread::gpu

@@ -130,16 +130,18 @@ void check_format(Checks& checks, int format, int head_size, bool extras, Random
 
         const std::vector<int32_t> questions =
             query_rows == 37 ? std::vector<int32_t>{5, 1, 20, 11} : std::vector<int32_t>{query_rows};
-        std::vector<float> should_be(2 * unit_count);
-        reference::statistics(masses_is.data(), questions.data(), static_cast<int>(questions.size()), batch.unit_count,
-                              should_be.data(), should_be.data() + unit_count);
+        std::vector<float> should_be(2 * 4 * unit_count);
+        for (size_t head = 0; head < 4; ++head)
+            reference::statistics(masses_is.data() + head * query_rows * unit_count, questions.data(),
+                                  static_cast<int>(questions.size()), batch.unit_count,
+                                  should_be.data() + head * unit_count, should_be.data() + (4 + head) * unit_count);
         const Buffer<int32_t> questions_there = there(questions);
-        Buffer<float> told(2 * unit_count);
-        statistics(out.data(), questions_there.data(), static_cast<int>(questions.size()), batch.unit_count,
-                   told.data(), told.data() + unit_count, stream);
+        Buffer<float> told(should_be.size());
+        statistics(out.data(), questions_there.data(), static_cast<int>(questions.size()), query_rows, 4,
+                   batch.unit_count, told.data(), told.data() + 4 * unit_count, stream);
         stream.wait();
         checks.compare("statistics" + of + " of " + std::to_string(questions.size()) + " questions",
-                       here(told, 2 * unit_count), should_be, 1e-6, 1e-6);
+                       here(told, should_be.size()), should_be, 1e-6, 1e-6);
     }
 }
 

@@ -2,6 +2,7 @@
  * Reading a prompt and generating on a GPU, ours and llama_decode's in turns in one process on the same GPU; models of random F16
  * weights in the shapes of known ones, or a GGUF file.
  *
+ *   longread bench cuda --repository DIR   (repository.ts: the default model reads a folder and is asked)
  *   longread bench cuda [--shape NAME,… | --model FILE] [--weights fast|file|q8_0|f16] [--tokens N] [--generate N] [--rounds N] [--batch N]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -12,6 +13,7 @@ import { librariesFolder, loadAddon, type LoadOptions, type NativeModel } from '
 import { chooseDevice } from '../../../extension/engine/cuda'
 import { loadOracle } from '../../support/oracle'
 import { shapes, writeShapeModel } from '../../support/shape-model'
+import { repository } from './repository'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
@@ -31,6 +33,7 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       shape: { type: 'string', default: Object.keys(shapes).join(',') },
       model: { type: 'string' },
+      repository: { type: 'string' },
       weights: { type: 'string', default: 'fast' },
       tokens: { type: 'string', default: '8192' },
       generate: { type: 'string', default: '128' },
@@ -48,6 +51,10 @@ export async function main(args: readonly string[]): Promise<void> {
   const { name } = await chooseDevice(loadAddon(), 'cuda', () => undefined)
   print(`$ ${['longread bench cuda', ...args].join(' ')}`)
   print(name)
+  if (values.repository !== undefined) {
+    await repository(values.repository)
+    return
+  }
   if (values.model !== undefined) {
     await measure(path.resolve(values.model), settings)
     return
