@@ -17,7 +17,10 @@ const identifier = /[\p{L}_$][\p{L}\p{N}_$]*|\p{N}+/gu
 const seam = /[\p{Lu}]+(?![\p{Ll}])|[\p{Lu}]?[\p{Ll}]+|[\p{L}]+|\p{N}+/gu
 
 const stems = new Map<string, string>()
-/** For each stem a word that it came from: stems themselves (`queri`) are no words that a model knows. */
+/**
+ * For each stem the shortest word that it came from, of these the first by alphabet: stems themselves (`queri`) are no words that a model
+ * knows. Whatever order files come in, the same.
+ */
 const forms = new Map<string, string>()
 
 function stem(word: string): string {
@@ -30,7 +33,9 @@ function stem(word: string): string {
       forms.clear()
     }
     stems.set(word, known)
-    if (!forms.has(known)) forms.set(known, word)
+    const form = forms.get(known)
+    if (form === undefined || word.length < form.length || (word.length === form.length && word < form))
+      forms.set(known, word)
   }
   return known
 }
