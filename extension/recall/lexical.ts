@@ -102,9 +102,34 @@ export class LexicalIndex {
    * unit gets what the best of them gives it.
    */
   score(files: readonly string[], question: string, kin: KinOf = () => []): Float32Array {
-    const { postings, lengths, symbols } = this.invert(files)
+    const { symbols } = this.invert(files)
     const words = questionWords(question)
-    const wanted = new Set(words.flatMap((word) => word.terms))
+    const scores = this.matches(files, wantedOf(words), kin)
+    const named = namesIn(words)
+    const bonus = symbolBonus * Math.log(1 + this.unitCount)
+    if (named.size > 0)
+      symbols.forEach((symbol, unit) => {
+        if (isNamed(symbol, named)) scores[unit] = (scores[unit] ?? 0) + bonus
+      })
+    return scores
+  }
+
+  /**
+   * How much of a question its own words can answer for, from 0 to 1: what they give the best unit of `files` of what they would
+   * give one that writes all of them over and over. Words that occur nowhere count against it, kin and names are left out.
+   */
+  coverage(files: readonly string[], question: string): number {
+    const wanted = wantedOf(questionWords(question))
+    let most = 0
+    for (const term of wanted) most += (k1 + 1) * this.rarity(term)
+    if (most === 0) return 0
+    const best = this.matches(files, wanted, () => []).reduce((top, score) => Math.max(top, score), 0)
+    return Math.min(1, best / most)
+  }
+
+  /** BM25 of the terms `wanted`. */
+  private matches(files: readonly string[], wanted: ReadonlySet<string>, kin: KinOf): Float32Array {
+    const { postings, lengths } = this.invert(files)
     const mean = this.unitCount > 0 ? this.totalLength / this.unitCount : 1
     const scores = new Float32Array(lengths.length)
     const best = new Map<number, number>()
@@ -124,12 +149,6 @@ export class LexicalIndex {
       }
       for (const [unit, gain] of best) scores[unit] = (scores[unit] ?? 0) + gain
     }
-    const named = namesIn(words)
-    const bonus = symbolBonus * Math.log(1 + this.unitCount)
-    if (named.size > 0)
-      symbols.forEach((symbol, unit) => {
-        if (isNamed(symbol, named)) scores[unit] = (scores[unit] ?? 0) + bonus
-      })
     return scores
   }
 
@@ -154,6 +173,9 @@ export class LexicalIndex {
     return (this.inverted = { of: files, postings: lists, lengths, symbols })
   }
 }
+
+/** The terms of a question, each once. */
+const wantedOf = (words: readonly QuestionWord[]): ReadonlySet<string> => new Set(words.flatMap(({ terms }) => terms))
 
 /** Names of code in a question. A single everyday word is none; `parse_header`, `HTTPAdapter` and `Session` are. */
 function namesIn(words: readonly QuestionWord[]): Set<string> {

@@ -16,6 +16,7 @@ import type {
 import { savedText } from '../workspace/discovery'
 import { attentionScores, spread, standardise, tokenFinds } from './attention'
 import { unitTexts } from './episode'
+import { kinGain, nearer } from './kin'
 import type { Memory } from './memory'
 import { liesIn } from './places'
 import { ProgressMeter } from './progress'
@@ -58,13 +59,16 @@ export async function recall(
 
   const { within } = options
   const asked = (unit: UnitReference | undefined) => !within || (unit !== undefined && liesIn(unit, within))
-  const words = options.signals === 'attention' ? undefined : await wordScores(memory, question)
+  // Without recall heads (profile.ts, wordsOnly) there are words.
+  const silent = profile.heads.length === 0
+  const words =
+    options.signals === 'attention'
+      ? undefined
+      : await wordScores(memory, question, options.signals === 'all' && !silent)
   let attention: Float32Array | undefined
   /** Where set, the only units that can be found. */
   let exact: ReadonlySet<number> | undefined
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
-  // Without recall heads (profile.ts, wordsOnly) there are words.
-  const silent = profile.heads.length === 0
   if (silent && options.signals === 'attention') throw noProfile()
   if (options.signals !== 'lexical' && !silent) {
     const heard = await hear(loaded, question, tools.signal)
@@ -109,11 +113,14 @@ export async function recall(
   return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
 }
 
-/** Z-scores of the lexical head, which also takes words that the model holds near to the question's. */
-async function wordScores(memory: Memory, question: string): Promise<Float32Array> {
+/** Z-scores of the lexical head, which also takes words that the model holds near to the question's; more so beside attention. */
+async function wordScores(memory: Memory, question: string, besideAttention: boolean): Promise<Float32Array> {
+  const { lexical } = memory
+  const files = memory.files()
   const terms = questionWords(question).flatMap((word) => word.terms)
-  const kin = await memory.kin.of(terms, memory.lexical)
-  return standardise(memory.lexical.score(memory.files(), question, (term) => kin.get(term) ?? []))
+  const kin = await memory.kin.of(terms, lexical)
+  const gain = besideAttention ? kinGain(lexical.coverage(files, question)) : 1
+  return standardise(lexical.score(files, question, (term) => nearer(kin.get(term) ?? [], gain)))
 }
 
 /** Reads the best units again and sorts them by what both say. */
