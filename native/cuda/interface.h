@@ -82,8 +82,8 @@ typedef struct {
     int32_t neox;                        // pairs half a head apart are rotated instead of neighbours
     float norm_epsilon, attention_scale;
     float shift_length; // what `turns` lengthen is taken back from sinks that are rotated on: 1 / that length
-    int32_t rows;       // of the largest batch
-    int32_t positions;  // in `turns`, at least `rows`
+    int32_t rows;       // of a batch; of a longer one the feed-forward parts are computed so many rows at a time
+    int32_t positions;  // in `turns`, and rows of the largest batch; at least `rows`
     int32_t window, sinks;
 } LongreadShape;
 
@@ -127,7 +127,8 @@ const char* longread_cuda_error(void);
 // Free bytes of the device with this PCI bus id ("0000:01:00.0"); 0 and an error where there is none.
 uint64_t longread_cuda_free_bytes(const char* bus_id);
 
-// Bytes of GPU memory that a reader of this shape takes, its weights included, without what a batch's own lists need.
+// Bytes of GPU memory that a reader of this shape takes once it has read a largest batch, its weights included, without
+// what a batch's own lists need.
 uint64_t longread_cuda_reader_bytes(const LongreadShape* shape);
 // `cublas` is the file of libcublasLt. turns: [position][head_size / 2] cosine and sine, lengthened; embedding:
 // [vocabulary][embedding]. Every layer is then given once.

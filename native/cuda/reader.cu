@@ -52,9 +52,11 @@ void Reader::check_shape(const LongreadShape& s) {
 
 namespace {
 
-size_t wide_halves(const LongreadShape& s) {
+// Of a batch of so many rows: what attention takes and gives, or the feed-forward part of as many as are taken at once.
+size_t wide_halves(const LongreadShape& s, int rows) {
     const size_t heads = static_cast<size_t>(2 * s.heads + 2 * s.key_heads) * s.head_size;
-    return static_cast<size_t>(s.rows) * std::max(heads, 3 * static_cast<size_t>(s.feed_forward));
+    return std::max(static_cast<size_t>(rows) * heads,
+                    static_cast<size_t>(std::min(rows, s.rows)) * 3 * static_cast<size_t>(s.feed_forward));
 }
 
 } // namespace
@@ -66,7 +68,8 @@ uint64_t Reader::bytes(const LongreadShape& s) {
     const uint64_t layer = embedding * (2 * mixed + 2 * key_width + 3 * static_cast<uint64_t>(s.feed_forward));
     const uint64_t weights =
         2 * (layer * static_cast<uint64_t>(s.layers) + embedding * static_cast<uint64_t>(s.vocabulary));
-    const uint64_t rows = static_cast<uint64_t>(s.rows) * embedding * (sizeof(float) + 2) + 2 * wide_halves(s);
+    const uint64_t rows =
+        static_cast<uint64_t>(s.positions) * embedding * (sizeof(float) + 2) + 2 * wide_halves(s, s.positions);
     // 64 MB: cuBLASLt's own memory, and what rounding up to whole pages takes.
     return weights + rows + static_cast<uint64_t>(s.positions) * size * sizeof(float) + (uint64_t{64} << 20);
 }
@@ -75,12 +78,18 @@ Reader::Reader(const char* bus_id, const char* cublas, const LongreadShape& shap
                const uint16_t* embedding)
     : shape_((check_shape(shape), shape)), device_(use_device(bus_id)), linear_(cublas),
       layers_(static_cast<size_t>(shape.layers)) {
-    const size_t rows = static_cast<size_t>(shape.rows), width = static_cast<size_t>(shape.embedding);
+    const size_t width = static_cast<size_t>(shape.embedding);
     turns_.upload(turns, static_cast<size_t>(shape.positions) * shape.head_size);
     embedding_.upload(halves(embedding), static_cast<size_t>(shape.vocabulary) * width);
-    x_.reserve(rows * width);
-    normed_.reserve(rows * width);
-    wide_.reserve(wide_halves(shape));
+    reserve(shape.rows);
+}
+
+// For a batch of so many rows. What is too small goes back first, when the GPU has done all that needs it.
+void Reader::reserve(int rows) {
+    const size_t numbers = static_cast<size_t>(rows) * static_cast<size_t>(shape_.embedding);
+    x_.reserve(numbers);
+    normed_.reserve(numbers);
+    wide_.reserve(wide_halves(shape_, rows));
 }
 
 void Reader::set_layer(int number, const LongreadLayer& w) {
@@ -210,7 +219,7 @@ void Reader::begin(const LongreadBatch& batch) {
         throw std::runtime_error("nobody has said what is to be kept");
     if (begun_ - finished_ == 2)
         throw std::runtime_error("two batches are being read already");
-    if (batch.rows < 1 || batch.rows > shape_.rows)
+    if (batch.rows < 1 || batch.rows > shape_.positions)
         throw std::runtime_error("a batch has too many rows, or none");
     for (int l = 0; l <= recall_.deepest; ++l)
         if (!layers_[static_cast<size_t>(l)].down.data())
@@ -218,6 +227,7 @@ void Reader::begin(const LongreadBatch& batch) {
     if (!tuned_)
         tune();
     Slot& slot = slots_[begun_ % 2];
+    reserve(batch.rows);
     slot.units = static_cast<size_t>(batch.unit_count);
     slot.lists.send(batch, computing_);
     slot.keys.reserve(batch.key_bytes);
@@ -246,7 +256,8 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
     const Lists& lists = slot.lists;
     const size_t rows = static_cast<size_t>(batch.rows), mixed_width = head_width(s.heads);
     __half *qkv = wide_.data(), *mixed = qkv + rows * (mixed_width + 2 * head_width(s.key_heads));
-    __half *gate_up = wide_.data(), *fed = gate_up + rows * 2 * static_cast<size_t>(s.feed_forward);
+    __half *gate_up = wide_.data(),
+           *fed = gate_up + std::min(rows, static_cast<size_t>(s.rows)) * 2 * static_cast<size_t>(s.feed_forward);
     const AttentionWindow window{s.window, s.sinks, s.attention_scale};
     shifted_.reserve(static_cast<size_t>(batch.shift_count) * s.sinks * head_width(s.key_heads));
 
@@ -275,9 +286,13 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
         attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
         linear_.multiply(products.output, mixed, w.output.data(), x_.data(), batch.rows, computing_);
         norm(x_.data(), w.feed_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        linear_.multiply(products.gate_up, normed_.data(), w.gate_up.data(), gate_up, batch.rows, computing_);
-        gate(gate_up, fed, batch.rows, s.feed_forward, computing_);
-        linear_.multiply(products.down, fed, w.down.data(), x_.data(), batch.rows, computing_);
+        for (int first = 0; first < batch.rows; first += s.rows) {
+            const int count = std::min(s.rows, batch.rows - first);
+            const size_t from = static_cast<size_t>(first) * static_cast<size_t>(s.embedding);
+            linear_.multiply(products.gate_up, normed_.data() + from, w.gate_up.data(), gate_up, count, computing_);
+            gate(gate_up, fed, count, s.feed_forward, computing_);
+            linear_.multiply(products.down, fed, w.down.data(), x_.data() + from, count, computing_);
+        }
     }
 }
 

@@ -62,6 +62,7 @@ class Reader {
 
     size_t head_width(int heads) const { return static_cast<size_t>(heads) * static_cast<size_t>(shape_.head_size); }
     Heads heads_of(const Layer& layer) const;
+    void reserve(int rows);
     void tune();
     void read(const LongreadBatch& batch, Slot& slot);
     void take_statistics(const LongreadBatch& batch, Slot& slot);

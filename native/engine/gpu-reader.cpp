@@ -62,25 +62,31 @@ std::string GpuReader::refusal(const Model& model) {
     return "";
 }
 
-int GpuReader::rows_for(const gpu::Place& place, const Model& model) {
+GpuReader::Room GpuReader::room_for(const gpu::Place& place, const Model& model) {
     const Hyper& h = model.hyper;
-    // What a GPU of 500 TFLOP/s reads in a tenth of a second, so that cancelling is quick; and enough for nearly every
-    // file, since longer ones are left to the engine.
+    // What a GPU of 500 TFLOP/s reads in a tenth of a second, so that cancelling is quick.
     const double layer =
         static_cast<double>(h.embedding) * (2.0 * (h.heads + h.key_heads) * h.head_size + 3.0 * h.feed_forward);
-    int rows = static_cast<int>(std::min(32768.0, std::max(16384.0, 5e13 / (2 * layer * h.layers))));
+    const int most = static_cast<int>(std::min(32768.0, std::max(16384.0, 5e13 / (2 * layer * h.layers))));
     // A gigabyte stays for the lists and keys of batches, and for answers.
     const uint64_t free = place.library->free_bytes(place.bus_id.c_str());
-    for (; rows >= 4096; rows /= 2) {
-        const LongreadShape shape = shape_of(h, h.layers, 2048, 4, rows);
+    const auto fits = [&](const Room& room) {
+        const LongreadShape shape = shape_of(h, h.layers, 2048, 4, room);
         const uint64_t needed = place.library->reader_bytes(&shape);
-        if (needed > 0 && needed + (uint64_t{1} << 30) <= free)
-            return rows;
-    }
-    return 0;
+        return needed > 0 && needed + (uint64_t{1} << 30) <= free;
+    };
+    for (int rows = most; rows >= 4096; rows /= 2)
+        if (fits({rows, rows})) {
+            Room room{rows, rows};
+            // Hardly a file that is worth reading is longer: it has some hundred kilobytes.
+            while (room.longest < 262144 && fits({rows, 2 * room.longest}))
+                room.longest *= 2;
+            return room;
+        }
+    return {};
 }
 
-LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int sinks, int rows) {
+LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room) {
     LongreadShape s{};
     s.layers = layers;
     s.embedding = h.embedding;
@@ -93,7 +99,8 @@ LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int si
     s.norm_epsilon = h.norm_epsilon;
     s.attention_scale = h.attention_scale;
     s.shift_length = 1.0f / h.rope.stretch();
-    s.rows = s.positions = rows;
+    s.rows = room.rows;
+    s.positions = room.longest;
     s.window = window;
     s.sinks = sinks;
     return s;
@@ -101,8 +108,8 @@ LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int si
 
 void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 
-GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, int rows)
-    : place_(place), shape_(shape_of(model.hyper, layers, window, sinks, rows)), hyper_(model.hyper) {
+GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
+    : place_(place), shape_(shape_of(model.hyper, layers, window, sinks, room)), hyper_(model.hyper) {
     const int threads = model.backend->threads();
     const std::vector<float> factors = joined<float>({model.rope_factors}, 1);
     const std::vector<float> turns =
@@ -187,7 +194,7 @@ struct GpuReader::Batch {
     int tokens = 0;
 };
 
-// As many episodes from `first` on as fit.
+// As many episodes from `first` on as fit; of one that is longer than a batch, that one alone.
 GpuReader::Batch GpuReader::begin(const RecallHeads& heads, const std::vector<const EpisodeOptions*>& episodes,
                                   size_t first) {
     Batch batch;
@@ -195,7 +202,7 @@ GpuReader::Batch GpuReader::begin(const RecallHeads& heads, const std::vector<co
     for (size_t e = first; e < episodes.size(); ++e) {
         const EpisodeOptions& episode = *episodes[e];
         const int count = static_cast<int>(episode.tokens.size());
-        if (batch.tokens + count > shape_.rows)
+        if (e > first && batch.tokens + count > shape_.rows)
             break;
         for (int32_t token : episode.tokens)
             if (token < 0 || token >= hyper_.vocabulary)

@@ -8,9 +8,14 @@ namespace longread {
 
 class GpuReader {
   public:
-    // For episodes with this window and these sinks, read as deep as `layers`; `rows` tokens at once. Copies weights,
-    // which takes a while. Throws gpu::Failure.
-    GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, int rows);
+    // Tokens that a batch of short episodes has, and that the longest episode may have.
+    struct Room {
+        int rows = 0, longest = 0;
+    };
+
+    // For episodes with this window and these sinks, read as deep as `layers`. Copies weights, which takes a while.
+    // Throws gpu::Failure.
+    GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room);
     ~GpuReader();
     GpuReader(const GpuReader&) = delete;
     GpuReader& operator=(const GpuReader&) = delete;
@@ -18,19 +23,19 @@ class GpuReader {
     bool serves(int layers, const EpisodeOptions& like) const {
         return layers <= shape_.layers && like.window == shape_.window && like.sinks == shape_.sinks;
     }
-    // Episodes of one format and bank, each of at least one token and at most rows(). Throws Error("cancelled") between
-    // two batches, Error("usage"), gpu::Failure. `progress` gets the tokens read of all of them.
+    // Episodes of one format and bank, each of at least one token and at most longest(). Throws Error("cancelled")
+    // between two batches, Error("usage"), gpu::Failure. `progress` gets the tokens read of all of them.
     std::vector<std::shared_ptr<Segment>> read(const RecallHeads& heads,
                                                const std::vector<const EpisodeOptions*>& episodes, const Cancel& cancel,
                                                const std::function<void(int)>& progress);
-    int rows() const { return shape_.rows; }
+    int longest() const { return shape_.positions; }
 
-    // What the kernels are told of a model; tables of positions are as long as a batch.
-    static LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, int rows);
+    // What the kernels are told of a model.
+    static LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room);
     // Empty where the kernels can read such a model; otherwise why they cannot.
     static std::string refusal(const Model& model);
-    // Tokens of a batch that keep the GPU busy and fit beside what is there, or 0.
-    static int rows_for(const gpu::Place& place, const Model& model);
+    // What keeps the GPU busy and fits beside what is there; none where nothing does.
+    static Room room_for(const gpu::Place& place, const Model& model);
 
   private:
     struct Batch;

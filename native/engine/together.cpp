@@ -41,8 +41,8 @@ Together::Together(const Model& model, const std::string& library, const std::st
         place->bus_id = props.device_id ? props.device_id : "";
     }
     place->cublas = cublas;
-    rows_ = GpuReader::rows_for(*place, model);
-    if (rows_ == 0)
+    room_ = GpuReader::room_for(*place, model);
+    if (room_.rows == 0)
         refusal_ = place->library->free_bytes(place->bus_id.c_str()) == 0
                        ? place->library->error()
                        : "the GPU has too little free memory for a second copy of the weights";
@@ -52,7 +52,7 @@ Together::Together(const Model& model, const std::string& library, const std::st
 
 int Together::tokens() const {
     std::lock_guard<std::mutex> guard(lock_);
-    return place_ ? 4 * rows_ : 0; // two batches are on their way at once, while others are laid out
+    return place_ ? 4 * room_.rows : 0; // two batches are on their way at once, while others are laid out
 }
 
 std::string Together::refusal() const {
@@ -82,7 +82,7 @@ bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOpti
     if (reader_ && reader_->serves(layers, like))
         return true;
     reader_.reset(); // before the next takes its memory
-    auto reader = std::make_unique<GpuReader>(*place_, model, layers, like.window, like.sinks, rows_);
+    auto reader = std::make_unique<GpuReader>(*place_, model, layers, like.window, like.sinks, room_);
     EpisodeOptions probe = like;
     probe.bank = nullptr;
     probe.tokens.resize(600); // two of the engine's batches
@@ -106,10 +106,10 @@ std::vector<std::shared_ptr<Segment>> Together::read(Model& model, const RecallH
     try {
         if (episodes.empty() || !prepare(model, heads, episodes.front(), cancel))
             return read_episodes(model, heads, episodes, cancel, progress);
-        // Empty files and such as are longer than a batch are the engine's.
+        // Empty files and such as are too long are the engine's.
         std::vector<const EpisodeOptions*> ours;
         const auto is_ours = [&](const EpisodeOptions& episode) {
-            return !episode.tokens.empty() && episode.tokens.size() <= static_cast<size_t>(reader_->rows());
+            return !episode.tokens.empty() && episode.tokens.size() <= static_cast<size_t>(reader_->longest());
         };
         int done = 0;
         for (const EpisodeOptions& episode : episodes)

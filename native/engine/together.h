@@ -30,7 +30,7 @@ class Together {
     mutable std::mutex lock_; // of what follows; read() itself runs under the model's lock
     std::unique_ptr<gpu::Place> place_;
     std::string refusal_;
-    int rows_ = 0;
+    GpuReader::Room room_;
     std::unique_ptr<GpuReader> reader_;
 };
 

@@ -230,7 +230,9 @@ void check_reader(Checks& checks, const char* bus_id, const char* cublas, bool l
     shape.norm_epsilon = 1e-5f;
     shape.attention_scale = 0.125f;
     shape.shift_length = 1.0f;
-    shape.rows = shape.positions = large ? 4096 : 1300;
+    // Some batches are longer than what the feed-forward part takes at once.
+    shape.rows = large ? 1024 : 500;
+    shape.positions = large ? 4096 : 1300;
     shape.window = 100;
     shape.sinks = 4;
     check_shape(checks, bus_id, cublas, shape, false, {{1000, 3, 129}, {1, 60}, {60, 700, 16}});

@@ -34,7 +34,7 @@ std::vector<float> joined(std::initializer_list<const ggml_tensor*> parts) {
 
 ReferenceModel::ReferenceModel(Model& model, int positions) : model_(model) {
     const Hyper& h = model.hyper;
-    weights_.shape = GpuReader::shape_of(h, h.layers, 0, 0, positions); // windows are what episodes have
+    weights_.shape = GpuReader::shape_of(h, h.layers, 0, 0, {positions, positions}); // windows are what episodes have
     const std::vector<float> factors = floats_of(model.rope_factors);
     weights_.turns = rope_turns(h, h.rope, factors.empty() ? nullptr : factors.data(), positions);
     weights_.embedding = floats_of(model.token_embedding);
