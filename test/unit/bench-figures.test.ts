@@ -41,12 +41,21 @@ describe('figures in files', () => {
   })
 
   it('are a picture with bars for every ranker and question set', () => {
-    const sets = [figure('BM25', 2), figure('Longread', 1), figure('BM25', 4, { set: 'by hand' })]
+    const sets = [
+      figure('BM25', 2),
+      figure('Longread', 1),
+      figure('Longread', 4, { set: 'by hand' }),
+      figure('BM25', 3, { set: 'of others' }),
+    ]
     const svg = chartOf(sets, titleOf(sets))
     assert.match(svg, /by hand: unit MRR/)
     assert.match(svg, />0\.25</)
-    assert.match(svg, /: 2 questions, 1 repositories/)
-    assert.equal(svg.match(/class="bar/g)?.length, 8)
+    assert.match(svg, /: 3 questions, 1 repositories/)
+    // What was not measured has no bar, and is no 0.
+    assert.equal(svg.match(/class="bar/g)?.length, 6)
+    assert.equal(svg.match(/>–</g)?.length, 2)
+    assert.doesNotMatch(svg, /of others/)
+    assert.match(chartOf(sets.slice(3), ''), /of others/)
   })
 
   it('leave out a line that was cut short, and no other', () => {

@@ -5,8 +5,8 @@
 
 export interface Bar {
   readonly label: string
-  /** Between 0 and the chart's maximum. */
-  readonly value: number
+  /** Between 0 and the chart's maximum; undefined where nothing was measured, which is no 0. */
+  readonly value: number | undefined
   /** Drawn in the accent colour: what the picture is about. */
   readonly accent?: boolean
 }
@@ -58,10 +58,13 @@ export function barChart({ title, groups, maximum }: Chart): string {
     body.push(`<text class="group" x="${left}" y="${blockTop - 12}">${escaped(name)}</text>`)
     for (const [row, { value, accent }] of bars.entries()) {
       const place = `x="${left}" y="${middle(row) - barHeight / 2}" height="${barHeight}" rx="2"`
-      const length = full * Math.min(1, Math.max(0, value / maximum))
       body.push(`<rect class="track" ${place} width="${full}"/>`)
-      body.push(`<rect class="bar${accent === true ? ' accent' : ''}" ${place} width="${rounded(length)}"/>`)
-      body.push(`<text class="value" x="${left + full + 8}" y="${middle(row) + 4.5}">${value.toFixed(2)}</text>`)
+      if (value !== undefined) {
+        const length = full * Math.min(1, Math.max(0, value / maximum))
+        body.push(`<rect class="bar${accent === true ? ' accent' : ''}" ${place} width="${rounded(length)}"/>`)
+      }
+      const number = value === undefined ? '–' : value.toFixed(2)
+      body.push(`<text class="value" x="${left + full + 8}" y="${middle(row) + 4.5}">${number}</text>`)
     }
   }
   const open =

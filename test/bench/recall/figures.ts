@@ -107,15 +107,22 @@ export class FigureFile {
 const setsOf = (figures: readonly Figure[]): string[] => [...new Set(figures.map(({ set }) => set))]
 const inSet = (figures: readonly Figure[], set: string): Figure[] => figures.filter((figure) => figure.set === set)
 
-/** The means over repositories as bars, unit and file MRR of each question set, the product's own in the accent colour. */
+const isOurs = (ranker: string): boolean => ranker.startsWith('Longread')
+
+/**
+ * The means over repositories as bars, unit and file MRR of each question set, the product's own in the accent colour. Sets that nothing of
+ * its own was measured on are left out where there are others.
+ */
 export function chartOf(figures: readonly Figure[], title: string): string {
   const rankers = [...new Set(figures.map(({ ranker }) => ranker))]
-  const groups = setsOf(figures).flatMap((set) => {
+  const sets = setsOf(figures)
+  const ours = sets.filter((set) => inSet(figures, set).some(({ ranker }) => isOurs(ranker)))
+  const groups = (ours.length > 0 ? ours : sets).flatMap((set) => {
     const found = means(inSet(figures, set))
     const bars = (value: (one: Measured) => number): Bar[] =>
       rankers.map((ranker) => {
         const one = found.find((mean) => mean.ranker === ranker)
-        return { label: ranker, value: one ? value(one) : 0, accent: ranker.startsWith('Longread') }
+        return { label: ranker, value: one && value(one), accent: isOurs(ranker) }
       })
     return [
       { name: `${set}: unit MRR`, bars: bars(({ evaluation }) => evaluation.unit.mrr) },
