@@ -60,6 +60,8 @@ export class ProgressView {
     const now = Date.now()
     if (progress.phase === this.phase && now - this.toldAt < 5000) return
     if (progress.phase !== 'read' && progress.phase !== 'download' && progress.phase !== 'calibrate') return
+    // Often nothing is to be done.
+    if (progress.done === 0) return
     this.phase = progress.phase
     this.toldAt = now
     this.stream.write(`${describe(progress)}\n`)
