@@ -2,15 +2,12 @@
  * A folder as the product reads it on a GPU, files and all, and questions about it: the whole way, with cutting, tokenising and saving,
  * through the engine process.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import * as os from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { EngineClient } from '../../../extension/engine/client'
 import { defaultAsk } from '../facts/asking'
+import { inTemporaryFolder, median, print, whole } from '../numbers'
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN
 const line = (what: string, times: readonly number[], target: number): void =>
   print(
     `  ${what.padEnd(34)} ${whole(median(times)).padStart(5)} ms  (${times.map(whole).join(' ')}; target: at most ${target})`,
@@ -25,18 +22,9 @@ const questions = [
   'How are errors turned into messages for people?',
 ]
 
-async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-cuda-'))
-  try {
-    return await work(folder)
-  } finally {
-    await rm(folder, { recursive: true })
-  }
-}
-
 /** Reads with an engine whose model is loaded and has read before, then asks. `kept`: the memory is kept on disk. */
 async function readAndAsk(root: string, kept: boolean): Promise<void> {
-  await inFolder(async (folder) => {
+  await inTemporaryFolder(async (folder) => {
     const small = path.join(folder, 'small')
     await mkdir(small)
     await writeFile(path.join(small, 'a.py'), 'def add(a, b):\n    return a + b\n')

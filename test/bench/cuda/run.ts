@@ -13,10 +13,9 @@ import { librariesFolder, loadAddon, type LoadOptions, type NativeModel } from '
 import { chooseDevice } from '../../../extension/engine/cuda'
 import { loadOracle } from '../../support/oracle'
 import { shapes, writeShapeModel } from '../../support/shape-model'
+import { print, whole } from '../numbers'
 import { repository } from './repository'
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 const best = (values: readonly number[]): number => Math.max(...values)
 
 interface Settings {

@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util'
 import { EngineClient } from '../../../extension/engine/client'
 import type { AskRequest, AskResult, Citation, RecalledUnit } from '../../../extension/protocol/types'
 import { cacheFolder } from '../corpus/repositories'
+import { median } from '../numbers'
 import { defaultAsk } from './asking'
 import { assemble } from './assemble'
 import { mostFacts, plant, type Fact } from './plant'
@@ -56,8 +57,6 @@ async function askFor(client: EngineClient, request: AskRequest, fact: Fact): Pr
   const exact = numbers.some(([number]) => number === fact.value)
   return { fact, answer, exact, read, cited: citations.some((place) => holds(place, fact)), rank, timings }
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 
 function report(asked: readonly Asked[], tokens: number, command: string): string {
   const count = (of: (one: Asked) => boolean): string => `${asked.filter(of).length} of ${asked.length}`

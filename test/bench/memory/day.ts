@@ -9,6 +9,7 @@ import { recall } from '../../../extension/recall/recall'
 import { cleanRead, contents, differences, TestMemory } from '../../support/memory'
 import { random } from '../../support/random'
 import { temporaryFolder } from '../../support/temp'
+import { median } from '../numbers'
 import { fileText, put } from './sources'
 
 export interface DayResult {
@@ -30,7 +31,6 @@ export interface DayResult {
   readonly wrong: number
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
 const openFiles = (): number => readdirSync('/proc/self/fd').length
 /** Timers of what goes on count, too: one more or less from moment to moment. */
 const handles = (): number => process.getActiveResourcesInfo().length

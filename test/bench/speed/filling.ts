@@ -2,8 +2,7 @@
  * What the speed bench reads: real code of the corpus as episodes, laid out and cut as the product does; and stores filled to a
  * size by holding the same episodes under many names, since reading a million tokens takes an hour on two cores.
  */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import * as os from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import type { NativeCancel, NativeEpisode, NativeStore } from '../../../extension/engine/addon'
 import type { Unit } from '../../../extension/protocol/types'
@@ -118,14 +117,5 @@ export class FilledMemory extends Memory {
       this.hold({ file, text, name: '', units: source.units, tokens: held.tokens, kept: true }, episode)
       this.tokens += held.tokens
     }
-  }
-}
-
-export async function inTemporaryFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-speed-'))
-  try {
-    return await use(folder)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
   }
 }

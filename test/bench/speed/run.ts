@@ -19,7 +19,8 @@ import { start } from '../../support/command'
 import { loadOracle } from '../../support/oracle'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { defaultAsk } from '../facts/asking'
-import { fill, FilledMemory, inTemporaryFolder, joined, Reader, sources, type ReadSource } from './filling'
+import { inTemporaryFolder, median, print, whole } from '../numbers'
+import { fill, FilledMemory, joined, Reader, sources, type ReadSource } from './filling'
 
 interface Run {
   readonly reader: Reader
@@ -29,12 +30,6 @@ interface Run {
   readonly quick: boolean
 }
 
-const print = (text: string): void => void process.stdout.write(`${text}\n`)
-const median = (values: readonly number[]): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
-}
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US')
 const list = (values: readonly number[]): string => values.map(whole).join(' ')
 
 async function streaming({ reader, model, threads, rounds, quick }: Run): Promise<void> {
