@@ -21,9 +21,8 @@ template <int HeadSize> __device__ inline int place(int row, int piece) {
     return row * HeadSize + (piece ^ (row & 7)) * 8;
 }
 
-// Sixteens: rows of a warp, in 16s. Keys: of a block of keys. Warps: of a block of threads. Held: queries stay in
-// registers, and are not fetched again for every block of keys.
-template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held> struct Attention {
+// Sixteens: rows of a warp, in 16s. Keys: of a block of keys. Warps: of a block of threads.
+template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     static constexpr int rows = Sixteens * 16 * Warps;
     static constexpr int threads = Warps * warp_threads;
     static constexpr int pieces = HeadSize / 8;
@@ -39,17 +38,6 @@ template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held> struct Att
         float mixed[Sixteens][HeadSize / 8][4];
         float most[Sixteens * 2], sum[Sixteens * 2];
     };
-
-    // Sixteens of a warp's rows, as mma takes them: dims 16 k to 16 k + 15.
-    struct Queries {
-        uint32_t of[Sixteens][4];
-    };
-
-    __device__ __forceinline__ static void fetch(Queries& to, const __half* queries, int warp, int lane, int k) {
-#pragma unroll
-        for (int m = 0; m < Sixteens; ++m)
-            ldmatrix(to.of[m], queries + place<HeadSize>((warp * Sixteens + m) * 16 + lane % 16, k * 2 + lane / 16));
-    }
 
     // A block of keys that starts at position `start`; or the sinks.
     struct Block {
@@ -80,26 +68,25 @@ template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held> struct Att
         }
     }
 
-    // Adds a block of keys and values to what the warp has. first: position of the warp's first row. held: the queries,
-    // where they are held.
-    __device__ __forceinline__ static void add_block(State& state, const __half* queries, const Queries* held,
-                                                     const __half* keys, const __half* values, const Block& block,
-                                                     int warp, int lane, int first, const AttentionWindow& window) {
+    // Adds a block of keys and values to what the warp has. first: position of the warp's first row.
+    __device__ __forceinline__ static void add_block(State& state, const __half* queries, const __half* keys,
+                                                     const __half* values, const Block& block, int warp, int lane,
+                                                     int first, const AttentionWindow& window) {
         float scores[Sixteens][Keys / 8][4] = {};
 #pragma unroll
         for (int k = 0; k < HeadSize / 16; ++k) {
-            Queries fetched;
-            if (!Held)
-                fetch(fetched, queries, warp, lane, k);
-            const Queries& a = Held ? held[k] : fetched;
+            uint32_t a[Sixteens][4];
+#pragma unroll
+            for (int m = 0; m < Sixteens; ++m)
+                ldmatrix(a[m], queries + place<HeadSize>((warp * Sixteens + m) * 16 + lane % 16, k * 2 + lane / 16));
 #pragma unroll
             for (int n = 0; n < Keys / 16; ++n) {
                 uint32_t b[4]; // keys 0-7 and their dims 0-7, 8-15; keys 8-15 and theirs
                 ldmatrix(b, keys + place<HeadSize>(n * 16 + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
 #pragma unroll
                 for (int m = 0; m < Sixteens; ++m) {
-                    mma(scores[m][2 * n], a.of[m], b[0], b[1]);
-                    mma(scores[m][2 * n + 1], a.of[m], b[2], b[3]);
+                    mma(scores[m][2 * n], a[m], b[0], b[1]);
+                    mma(scores[m][2 * n + 1], a[m], b[2], b[3]);
                 }
             }
         }
@@ -208,10 +195,9 @@ template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held> struct Att
     }
 };
 
-// Blocks: of threads, on a multiprocessor at once.
-template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held, int Blocks>
-__global__ void __launch_bounds__(Warps* warp_threads, Blocks) attention_kernel(Arguments a) {
-    using A = Attention<HeadSize, Sixteens, Keys, Warps, Held>;
+template <int HeadSize, int Sixteens, int Keys, int Warps>
+__global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Arguments a) {
+    using A = Attention<HeadSize, Sixteens, Keys, Warps>;
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* queries = reinterpret_cast<__half*>(memory);
     __half* stages = queries + A::query_halves;
@@ -254,7 +240,6 @@ __global__ void __launch_bounds__(Warps* warp_threads, Blocks) attention_kernel(
         state.most[r] = -INFINITY;
     A::load_queries(queries, a.qkv + static_cast<size_t>(tile.first_row) * stride + head * HeadSize, stride, tile.rows);
     load(0); // one group with the queries
-    typename A::Queries held[Held ? HeadSize / 16 : 1];
     for (int i = 0; i < blocks; ++i) {
         if (i + 1 < blocks) {
             load(i + 1);
@@ -263,17 +248,13 @@ __global__ void __launch_bounds__(Warps* warp_threads, Blocks) attention_kernel(
             cp_async_wait<0>();
         }
         __syncthreads(); // every thread's copies are there
-        if (Held && i == 0)
-#pragma unroll
-            for (int k = 0; k < HeadSize / 16; ++k)
-                A::fetch(held[Held ? k : 0], queries, warp, lane, k);
         const typename A::Block block = block_at(i);
         // Rows that no query has, and blocks that are wholly after or before what the warp's rows see.
         const bool needed =
             warp_row < tile.rows &&
             (block.sinks || (block.start <= warp_last && block.start + Keys - 1 > warp_first - a.window.window));
         if (needed)
-            A::add_block(state, queries, held, stages + i % 2 * 2 * A::block_halves,
+            A::add_block(state, queries, stages + i % 2 * 2 * A::block_halves,
                          stages + (i % 2 * 2 + 1) * A::block_halves, block, warp, lane, warp_first, a.window);
         __syncthreads(); // before the block is overwritten
     }
@@ -281,12 +262,12 @@ __global__ void __launch_bounds__(Warps* warp_threads, Blocks) attention_kernel(
              static_cast<size_t>(a.heads) * HeadSize, lane, warp_row, tile.rows);
 }
 
-// 32 rows a warp, 64 keys a block, 4 warps: what an earlier version of this kernel was fastest with on an H100, for
-// both sizes of heads.
-template <int HeadSize, int Sixteens, int Keys, int Warps, bool Held, int Blocks>
-void start(const Arguments& arguments, int count, cudaStream_t stream) {
-    const auto kernel = attention_kernel<HeadSize, Sixteens, Keys, Warps, Held, Blocks>;
-    using A = Attention<HeadSize, Sixteens, Keys, Warps, Held>;
+// 32 rows a warp, 64 keys a block, 4 warps: the quickest on an H100, for both sizes of heads, of these and 32 keys, or
+// 8 warps of 16 rows; three blocks a multiprocessor were slower, and queries that stay in registers a hundredth quicker
+// for heads of 64.
+template <int HeadSize> void start(const Arguments& arguments, int count, cudaStream_t stream) {
+    const auto kernel = attention_kernel<HeadSize, 2, 64, 4>;
+    using A = Attention<HeadSize, 2, 64, 4>;
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(A::shared_bytes)),
           "the GPU has too little shared memory");
@@ -300,9 +281,9 @@ void attention(const __half* qkv, const __half* shifted, const LongreadTile* til
                const AttentionWindow& window, int head_size, const Heads& heads, __half* to, cudaStream_t stream) {
     const Arguments arguments{qkv, shifted, tiles, to, heads.heads, heads.key_heads, window};
     if (head_size == 64)
-        start<64, 2, 64, 4, true, 2>(arguments, count, stream);
+        start<64>(arguments, count, stream);
     else
-        start<128, 2, 64, 4, false, 2>(arguments, count, stream);
+        start<128>(arguments, count, stream);
 }
 
 } // namespace longread::gpu
