@@ -131,8 +131,7 @@ describe('the default model on a GPU', function () {
   })
   after(() => disposeAll())
 
-  // A processor multiplies 4-bit weights with 8-bit activations, each kind of processor by sums of another order.
-  it('has logits within 5 % of the processor, and the same likeliest token at 93 of 100 places', async () => {
+  it('has logits within 5 % of the processor, and the same likeliest token at 95 of 100 places', async () => {
     const tokens = sampleTokens(onCpu, 600)
     const rows = Int32Array.from(tokens.keys())
     const [is, should] = [await run((c) => onGpu.logits(tokens, rows, c)), await run((c) => onCpu.logits(tokens, rows, c))] // prettier-ignore
@@ -141,7 +140,7 @@ describe('the default model on a GPU', function () {
     const same = best(is, rows.length).filter((token, i) => token === likeliest[i]).length
     console.log(`      differs by ${differs.toFixed(4)}, same likeliest token at ${same} of ${rows.length}`)
     assert.ok(differs < 0.05, `differs by ${differs}`)
-    assert.ok(same >= 0.93 * rows.length)
+    assert.ok(same >= 0.95 * rows.length)
   })
 
   it('goes on as the processor does, token by token, for the first words', async () => {
@@ -163,7 +162,7 @@ describe('the default model on a GPU', function () {
     ] as const) {
       // prettier-ignore
       const is = await masses(keys, tokens, testHeads, asked, question.length)
-      assert.ok(share(is, should) < 0.05, `differs by ${share(is, should)}`)
+      assert.ok(share(is, should) < 0.02, `differs by ${share(is, should)}`)
     }
   })
 
