@@ -5,15 +5,13 @@
  *   longread bench cuda --repository DIR   (repository.ts: the default model reads a folder and is asked)
  *   longread bench cuda [--shape NAME,… | --model FILE] [--weights fast|file|q8_0|f16] [--tokens N] [--generate N] [--rounds N] [--batch N]
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import * as os from 'node:os'
 import * as path from 'node:path'
 import { parseArgs } from 'node:util'
 import { librariesFolder, loadAddon, type LoadOptions, type NativeModel } from '../../../extension/engine/addon'
 import { chooseDevice } from '../../../extension/engine/cuda'
 import { loadOracle } from '../../support/oracle'
 import { shapes, writeShapeModel } from '../../support/shape-model'
-import { print, whole } from '../numbers'
+import { inTemporaryFolder, print, whole } from '../numbers'
 import { repository } from './repository'
 
 const best = (values: readonly number[]): number => Math.max(...values)
@@ -61,16 +59,13 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const shape of values.shape.split(',')) {
     const known = shapes[shape]
     if (!known) throw new Error(`--shape takes ${Object.keys(shapes).join(', ')}, not "${shape}".`)
-    const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-shape-'))
-    try {
+    await inTemporaryFolder(async (folder) => {
       const file = path.join(folder, `${shape}.gguf`)
       const started = performance.now()
       await writeShapeModel(file, known)
       print(`${shape}, random F16 weights, written in ${((performance.now() - started) / 1000).toFixed(1)} s`)
       await measure(file, settings)
-    } finally {
-      await rm(folder, { recursive: true })
-    }
+    })
   }
 }
 
