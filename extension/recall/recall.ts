@@ -114,7 +114,7 @@ export async function recall(
 }
 
 /** Z-scores of the lexical head, which also takes words that the model holds near to the question's; more so beside attention. */
-async function wordScores(memory: Memory, question: string, besideAttention: boolean): Promise<Float32Array> {
+export async function wordScores(memory: Memory, question: string, besideAttention: boolean): Promise<Float32Array> {
   const { lexical } = memory
   const files = memory.files()
   const terms = questionWords(question).flatMap((word) => word.terms)

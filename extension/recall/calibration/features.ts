@@ -5,9 +5,10 @@
  */
 import { cancellable, type ModelInfo, type NativeModel, type Scores } from '../../engine/addon'
 import type { LoadedModel, Memory } from '../memory'
-import { headScores, standardise } from '../attention'
+import { headScores } from '../attention'
 import type { Profile } from '../profile'
 import { hear, tokenWeights, type HeardQuestion } from '../question'
+import { wordScores } from '../recall'
 import { toStep, type Example } from './fit'
 import { goldUnits, type LabelledQuestion } from './questions'
 
@@ -158,14 +159,14 @@ export class Asker {
       })
       return { features, units: units.length, gold }
     })
-    const words = standardise(this.memory.lexical.score(this.memory.files(), question.question))
+    const words = await wordScores(this.memory, question.question, true)
     return { byBank, words }
   }
 }
 
 export interface AskedByBank {
   readonly byBank: readonly Example[]
-  /** The lexical head's z-scores, by unit. */
+  /** The lexical head's z-scores, by unit, with words that are near to the question's. */
   readonly words: Float32Array
 }
 

@@ -2,12 +2,14 @@
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
  *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
- *     [--limit N] [--profile FILE] [--together] [--format text|markdown|json] [--svg FILE] [--out FILE]
+ *     [--limit N] [--profile FILE] [--model NAME|FILE] [--device auto|cpu|cuda] [--threads N] [--together]
+ *     [--format text|markdown|json] [--svg FILE] [--out FILE]
  *   longread bench recall --figures FILE…                             (figures.ts)
  *   longread bench recall --calibrate [NAME|SPLIT|DIR …] --out FILE   (calibrate.ts)
  *
  * --together measures the repositories of each SPLIT as one workspace. --limit is for each repository, also of those. --out adds the
- * figures to a file as they come and takes from it what it has.
+ * figures to a file as they come and takes from it what it has. --profile, --model, --device and --threads are those of the command; the
+ * name of another model or profile stands beside the ranker's.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
  * Without --questions the documentation of a repository's functions asks, and is taken out of what is read. FILE has one
  * `{"question", "file", "symbol"?, "startLine"?, "endLine"?, "repository"?}` a line; a folder is then read as it is.
@@ -50,7 +52,15 @@ export interface BenchOptions {
 const product =
   (name: string, signals: Signals, rerank: boolean): RankerOf =>
   (root, args = []) =>
-    productRanker(root, { name, signals, rerank, args })
+    productRanker(root, { name: [name, ...otherThanDefault(args)].join(', '), signals, rerank, args })
+
+/** What the figures of a ranker would be mistaken for the default's without. */
+function otherThanDefault(args: readonly string[]): string[] {
+  return ['--model', '--profile'].flatMap((option) => {
+    const at = args.indexOf(option)
+    return at < 0 ? [] : [path.parse(args[at + 1] ?? '').name]
+  })
+}
 
 export const rankers: Readonly<Record<string, RankerOf>> = {
   random: () => random,
@@ -156,6 +166,9 @@ export async function main(args: readonly string[]): Promise<void> {
       rankers: { type: 'string', default: 'random,bm25,embedder' },
       limit: { type: 'string' },
       profile: { type: 'string' },
+      model: { type: 'string' },
+      device: { type: 'string' },
+      threads: { type: 'string' },
       together: { type: 'boolean', default: false },
       svg: { type: 'string' },
       out: { type: 'string' },
@@ -164,10 +177,12 @@ export async function main(args: readonly string[]): Promise<void> {
   })
   const measured = await bench({
     what: positionals.length === 0 ? ['test'] : positionals,
-    rankers: chosenRankers(
-      values.rankers,
-      values.profile === undefined ? [] : ['--profile', path.resolve(values.profile)],
-    ),
+    rankers: chosenRankers(values.rankers, [
+      ...(values.profile === undefined ? [] : ['--profile', path.resolve(values.profile)]),
+      ...(values.model === undefined ? [] : ['--model', values.model]),
+      ...(values.device === undefined ? [] : ['--device', values.device]),
+      ...(values.threads === undefined ? [] : ['--threads', values.threads]),
+    ]),
     together: values.together,
     ...(values.questions === undefined ? {} : { questions: values.questions }),
     ...(values.out === undefined ? {} : { out: await FigureFile.open(values.out) }),
