@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { Missing, Progress, RecallResult, RecalledUnit, SkippedFile, StreamResult } from '../protocol/types'
+import { describeStages } from '../recall/stages'
 import { describeMemory, memoryReadingOf, streamReadingOptions, type MemoryReadingFlags } from './memory-reading'
 import { commonOptions, recallOptions, recallPart, streamRequest, type CommonFlags, type RecallFlags } from './options'
 import { withSession } from './session'
@@ -25,6 +26,7 @@ export function addReading(program: Command): void {
       'Finds the code that a question means, and says which words found it. Reads the folder first where it has changed.',
     )
     .option('--questions <file>', 'one JSON object a line: {"question": "…"}')
+    .option('--timings', 'say how long each stage of a question took')
     .addHelpText(
       'after',
       '\nExamples:\n  $ longread recall . "where are proxy settings read from the environment?"\n  $ longread recall . --questions questions.jsonl --json --no-rerank',
@@ -74,7 +76,7 @@ function printSkipped(skipped: readonly SkippedFile[]): void {
 async function recall(
   dir: string,
   question: string | undefined,
-  flags: RecallFlags & { questions?: string },
+  flags: RecallFlags & { questions?: string; timings?: boolean },
 ): Promise<void> {
   const questions = flags.questions === undefined ? [] : await readQuestions(flags.questions)
   if (question !== undefined) questions.unshift(question)
@@ -87,6 +89,7 @@ async function recall(
     for (const result of results) {
       if (flags.json) print(jsonLine(result))
       else printResult(result)
+      if (flags.timings && !flags.json && result.stages) print(`  ${describeStages(result.stages)}`)
     }
   })
 }

@@ -201,6 +201,28 @@ export interface Scores {
   readonly bankDeviation: Float32Array
 }
 
+/** What a question made of the units of an arrangement. */
+export interface NativeRanked {
+  /** A z-score for each unit, as attention.ts says. */
+  scores(): Float32Array
+  /** What each token of the question finds in the chosen units: [chosen][token], as `tokenFinds` of attention.ts gives it. */
+  finds(chosen: Int32Array): Float32Array
+  /** Gives its memory back before it is collected. */
+  dispose(): void
+}
+
+/** Words by where they lie in a model's embeddings (wordVectors), 8 bits a number. */
+export interface NativeWords {
+  /** Adds words as `wordVectors` has them. */
+  add(tokens: Int32Array, counts: Uint32Array): Promise<void>
+  /**
+   * Of each of the asked words, by number, its nearest others: their numbers and the products of the vectors (1 is 254 * 254), pairs, at
+   * most so many, nearest first, from a likeness of `least` on. Only words whose place is not below 0 are found; of equally near ones the
+   * one with the lower place comes first. `places` are by word.
+   */
+  near(asked: Int32Array, places: Int32Array, least: number, most: number, threads: number): Promise<Int32Array[]>
+}
+
 /** What was read of files, for one list of heads. */
 export interface NativeStore {
   bytes(): number
@@ -216,7 +238,7 @@ export interface NativeStore {
   keepResident(bytes: number): void
   /** Files whose keys on disk a question found damaged, since this was last asked. */
   takeDamaged(): string[]
-  /** True when the keys are more than what may stay in memory. */
+  /** True when the keys are more than what may stay in memory, and no GPU has room for all of them. */
   overflows(): boolean
   /**
    * As `score`, but estimated from sketches of the keys, 4 bits for each of 16 numbers, that stay in memory. Segments that have none
@@ -241,6 +263,16 @@ export interface NativeStore {
     threads: number,
     cancel: NativeCancel,
   ): Promise<Float32Array>
+  /** From now on `rank` scores these files, one after the other, as they are held now. Throws usage for one that is not held. */
+  arrange(files: readonly string[]): void
+  /** Scores and z-scores all units of what was arranged last. Rejects as `score` does. */
+  rank(
+    queries: Float32Array,
+    tokenWeights: Float32Array,
+    headWeights: Float64Array,
+    threads: number,
+    cancel: NativeCancel,
+  ): Promise<NativeRanked>
   /** Units of the files, one file after the other. Rejects with bad-segment where keys on disk are damaged. */
   score(
     files: readonly string[],
@@ -360,6 +392,7 @@ export interface NativeAddon {
   /** Throws disk when the file cannot be made. */
   readonly Lock: new (path: string) => NativeLock
   readonly Store: new (model: NativeModel, heads: readonly Head[], keyFormat: KeyFormat) => NativeStore
+  readonly Words: new (model: NativeModel) => NativeWords
   /** What the scoring loop was compiled for: `avx512`, `avx2` or `portable`. */
   readonly instructions: string
 }

@@ -224,11 +224,22 @@ export interface RecalledFile {
   readonly score: number
 }
 
+/** Milliseconds that the stages of a question took: its words, what the model hears in it, all keys, and so on. */
+export interface StageTimes {
+  readonly words?: number
+  readonly hear?: number
+  readonly keys?: number
+  readonly join?: number
+  readonly rerank?: number
+  readonly tell?: number
+}
+
 export interface RecallResult {
   readonly question: string
   readonly units: readonly RecalledUnit[]
   readonly files: readonly RecalledFile[]
   readonly ms: number
+  readonly stages?: StageTimes
   /** Left out when everything was held. */
   readonly missing?: Missing
 }

@@ -23,33 +23,44 @@ export function withEvidence(scores: Float32Array, plain: Float32Array, uses: Us
   const used = standardise(Float32Array.from(scores))
   const found = standardise(Float32Array.from(plain))
   const best = new Float32Array(scores.length)
-  uses.from.forEach((from, i) => {
-    const to = uses.to[i] ?? 0
-    const score = found[from] ?? 0
-    if (score > (best[to] ?? 0)) best[to] = score
-  })
+  const { from, to } = uses
+  for (let i = 0; i < from.length; i++) {
+    const score = found[from[i] ?? 0] ?? 0
+    const unit = to[i] ?? 0
+    if (score > (best[unit] ?? 0)) best[unit] = score
+  }
   for (let u = 0; u < used.length; u++) used[u] = (used[u] ?? 0) + usePart * (best[u] ?? 0)
   return standardise(withFile(used, fileOf))
 }
 
 /** Adds a part of the best other units' positive scores of the same file. */
 function withFile(scores: Float32Array, fileOf: Uint32Array): Float32Array {
-  const top = new Map<number, number[]>()
-  scores.forEach((score, u) => {
-    if (score <= 0) return
-    const file = fileOf[u] ?? 0
-    const kept = top.get(file)
-    if (kept === undefined) top.set(file, [score])
-    else {
-      kept.push(score)
-      kept.sort((a, b) => b - a)
-      if (kept.length > fileUnits + 1) kept.pop()
+  let files = 0
+  for (const file of fileOf) files = Math.max(files, file + 1)
+  // The best positive scores of each file, falling; zeros where there are not so many.
+  const width = fileUnits + 1
+  const top = new Float32Array(files * width)
+  for (let u = 0; u < scores.length; u++) {
+    const score = scores[u] ?? 0
+    const first = (fileOf[u] ?? 0) * width
+    let place = first + width
+    while (place > first && score > (top[place - 1] ?? 0)) place--
+    if (place === first + width) continue
+    top.copyWithin(place + 1, place, first + width - 1)
+    top[place] = score
+  }
+  const result = new Float32Array(scores.length)
+  for (let u = 0; u < scores.length; u++) {
+    const score = scores[u] ?? 0
+    const first = (fileOf[u] ?? 0) * width
+    let [sum, own] = [0, false]
+    for (let i = first; i < first + fileUnits; i++) {
+      sum += top[i] ?? 0
+      own ||= score > 0 && top[i] === score
     }
-  })
-  return scores.map((score, u) => {
-    const kept = top.get(fileOf[u] ?? 0) ?? []
-    const sum = (of: readonly number[]): number => of.reduce((total, one) => total + one, 0)
-    const others = kept.includes(score) ? sum(kept) - score : sum(kept.slice(0, fileUnits))
-    return score + filePart * others
-  })
+    const last = top[first + fileUnits] ?? 0
+    own ||= score > 0 && last === score
+    result[u] = score + filePart * (own ? sum + last - score : sum)
+  }
+  return result
 }

@@ -11,6 +11,7 @@ import { unitTexts } from './episode'
 import { KinWords } from './kin'
 import { LexicalIndex } from './lexical'
 import { headsOf, type Profile } from './profile'
+import { standingsOf, type UnitStandings } from './standing'
 
 export interface LoadedModel {
   readonly addon: NativeAddon
@@ -56,13 +57,26 @@ export interface Standing {
   readonly episode: NativeEpisode
 }
 
+/** By unit: the number of its file, and what it stands for. */
+export interface UnitTable {
+  readonly fileOf: Uint32Array
+  readonly standings: UnitStandings
+}
+
+interface Listed extends UnitTable {
+  readonly files: readonly string[]
+  readonly units: readonly UnitReference[]
+}
+
 export class HeldFiles {
   readonly lexical = new LexicalIndex()
   readonly kin: KinWords
   readonly store: NativeStore
   protected readonly held = new Map<string, HeldFile>()
-  /** What files() and units() give, until a file comes or goes. */
-  private listed: { readonly files: string[]; readonly units: UnitReference[] } | undefined
+  /** What files(), units() and table() give, until a file comes or goes. */
+  private listed: Listed | undefined
+  /** The list that the store has arranged. */
+  private arranged: Listed | undefined
 
   constructor(
     readonly root: string,
@@ -94,6 +108,19 @@ export class HeldFiles {
   /** Units of all files, in the order in which the store scores `files()`. */
   units(): readonly UnitReference[] {
     return this.list().units
+  }
+
+  /** What a question needs of all units and does not change. */
+  table(): UnitTable {
+    return this.list()
+  }
+
+  /** Has the store score these files, in this order. Only where there are recall heads. */
+  arrange(): void {
+    const listed = this.list()
+    if (this.arranged === listed) return
+    this.store.arrange(listed.files)
+    this.arranged = listed
   }
 
   /** Files, units and tokens that are held, and their bytes. */
@@ -151,9 +178,16 @@ export class HeldFiles {
     this.hold(reading, from.episode.pick(Int32Array.from(picked)))
   }
 
-  private list() {
+  private list(): Listed {
     if (this.listed) return this.listed
     const files = [...this.held.keys()].sort()
-    return (this.listed = { files, units: files.flatMap((file) => [...this.unitsOf(file)]) })
+    const units: UnitReference[] = []
+    const ends = files.map((file) => {
+      for (const unit of this.unitsOf(file)) units.push(unit)
+      return units.length
+    })
+    const fileOf = new Uint32Array(units.length)
+    ends.forEach((end, number) => fileOf.fill(number, ends[number - 1] ?? 0, end))
+    return (this.listed = { files, units, fileOf, standings: standingsOf(units) })
   }
 }

@@ -16,18 +16,21 @@
  * give a unit, lower for what they cannot answer (.544 to .550 / .817 to .820 and .106 to .110 / .368 to .379; with the gain, no more
  * than the gain), or by one limit for all (.538 / .816 and .118 / .366), which costs questions that name code (.772 to .656 on three).
  */
-import { cancellable } from '../engine/addon'
+import { cancellable, type NativeWords } from '../engine/addon'
 import type { Kin, LexicalIndex } from './lexical'
 import type { LoadedModel } from './memory'
-import { TokenList } from './token-list'
-import { formOf } from './words'
+import { formOf, formsKnown } from './words'
 
 /** Nearest words of each word, and the least cosine of them. */
 const mostKin = 20
 const leastLikeness = 0.2
 /** How much more often the likeness of words counts where the question's own words answer for nothing. */
 const mostGain = 2
-/** Of each number of a vector of length 1; larger ones are cut. */
+/** Terms of a vocabulary that are looked at in one go beside other work: some tens of milliseconds. */
+const placedAtOnce = 2048
+/** Terms whose kin are kept for the next questions. */
+const mostFound = 4096
+/** Of each number of a vector of length 1 (native/recall/word-list.h). */
 const scale = 254
 
 /**
@@ -41,54 +44,108 @@ export const nearer = (kin: readonly Kin[], gain: number): Kin[] =>
   kin.map(({ term, likeness }) => ({ term, likeness: Math.min(1, gain * likeness) }))
 
 export class KinWords {
-  private readonly placed = new Map<string, Int8Array>()
+  private readonly words: NativeWords
+  /** The native list's words by term, and the other way round. */
+  private readonly placed = new Map<string, number>()
+  private readonly terms: string[] = []
+  /** How many of the vocabulary's terms were looked at; those that were no words then, and when. */
+  private looked = 0
+  private others: string[] = []
+  private formsThen = 0
+  /** Of the native list's words, their places in the vocabulary; -1 where they do not occur. As of that version. */
+  private places = new Int32Array()
+  private placesOf: { readonly lexical: LexicalIndex; readonly version: number } | undefined
+  /** The kin of terms that were asked for, as of that version. */
+  private readonly found = new Map<string, readonly Kin[]>()
+  private last: Promise<unknown> = Promise.resolve()
 
-  constructor(private readonly loaded: Pick<LoadedModel, 'addon' | 'model'>) {}
+  constructor(private readonly loaded: Pick<LoadedModel, 'addon' | 'model' | 'threads'>) {
+    this.words = new loaded.addon.Words(loaded.model)
+  }
 
   /** The kin of each of `terms` among the terms of `lexical`, nearest first. */
-  async of(terms: Iterable<string>, lexical: LexicalIndex): Promise<ReadonlyMap<string, readonly Kin[]>> {
+  of(terms: Iterable<string>, lexical: LexicalIndex): Promise<ReadonlyMap<string, readonly Kin[]>> {
     const asked = [...new Set(terms)].filter(isWord)
-    await this.place([...asked, ...lexical.vocabulary()])
-    const found = new Map<string, Kin[]>(asked.map((term) => [term, []]))
-    for (const [term, near] of found) {
-      const own = this.placed.get(term)
-      if (own === undefined) continue
-      for (const other of lexical.vocabulary()) {
-        const vector = other === term ? undefined : this.placed.get(other)
-        const like = vector === undefined ? 0 : likeness(own, vector)
-        if (like >= leastLikeness) near.push({ term: other, likeness: like })
+    return this.alone(async () => {
+      await this.look(lexical, asked, Infinity)
+      const fresh = asked.filter((term) => !this.found.has(term) && this.placed.has(term))
+      const rows = Int32Array.from(fresh, (term) => this.placed.get(term) ?? 0)
+      if (fresh.length > 0) {
+        const near = await this.words.near(rows, this.places, leastLikeness, mostKin, this.loaded.threads)
+        if (this.found.size > mostFound) this.found.clear()
+        fresh.forEach((term, i) => this.found.set(term, this.kinOf(near[i] ?? new Int32Array())))
       }
-      found.set(term, near.sort((a, b) => b.likeness - a.likeness).slice(0, mostKin))
-    }
-    return found
+      return new Map(asked.map((term) => [term, this.found.get(term) ?? []]))
+    })
   }
 
-  private async place(terms: readonly string[]): Promise<void> {
-    const { addon, model } = this.loaded
-    const fresh = [...new Set(terms)].filter((term) => isWord(term) && !this.placed.has(term))
-    if (fresh.length === 0) return
-    const tokens = new TokenList()
-    const counts = Uint32Array.from(fresh, (term) => {
-      const own = model.tokenize(` ${formOf(term) ?? term}`, false)
-      tokens.push(own)
-      return own.length
-    })
-    const vectors = await cancellable(addon, undefined, () => model.wordVectors(tokens.whole(), counts))
-    const size = vectors.length / fresh.length
-    fresh.forEach((term, i) => {
-      const vector = Int8Array.from(vectors.subarray(i * size, (i + 1) * size), (value) =>
-        Math.max(-127, Math.min(127, Math.round(value * scale))),
-      )
-      this.placed.set(term, vector)
+  /**
+   * Places some of the words of `lexical` that are not placed yet, for which the first question would else wait. Gives whether there are
+   * more.
+   */
+  placeSome(lexical: LexicalIndex): Promise<boolean> {
+    return this.alone(async () => {
+      await this.look(lexical, [], placedAtOnce)
+      return this.looked < lexical.vocabulary().length
     })
   }
+
+  /** One after the other: the native list has its words in the order in which they are placed here. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.last.then(work)
+    this.last = done.catch(() => undefined)
+    return done
+  }
+
+  private async look(lexical: LexicalIndex, also: readonly string[], most: number): Promise<void> {
+    const { version } = lexical
+    const known = this.placesOf?.lexical === lexical && this.placesOf.version === version
+    if (this.placesOf && this.placesOf.lexical !== lexical) this.looked = 0
+    const all = lexical.vocabulary()
+    const forms = formsKnown()
+    const fresh = new Set(also)
+    if (forms !== this.formsThen) for (const term of this.others) fresh.add(term)
+    const end = Math.min(all.length, this.looked + most)
+    for (let number = this.looked; number < end; number++) fresh.add(all[number] ?? '')
+    this.looked = end
+    this.formsThen = forms
+    const added = await this.place([...fresh])
+    const others = new Set(this.others)
+    for (const term of fresh) if (!this.placed.has(term) && lettersOnly.test(term)) others.add(term)
+    this.others = [...others].filter((term) => !this.placed.has(term))
+    if (known && added === 0) return
+    this.places = Int32Array.from(this.terms, (term) => {
+      const number = lexical.number(term)
+      return number !== undefined && lexical.occurrences(number) > 0 ? number : -1
+    })
+    this.placesOf = { lexical, version }
+    this.found.clear()
+  }
+
+  private kinOf(near: Int32Array): Kin[] {
+    const kin: Kin[] = []
+    for (let i = 0; i < near.length; i += 2)
+      kin.push({ term: this.terms[near[i] ?? 0] ?? '', likeness: (near[i + 1] ?? 0) / (scale * scale) })
+    return kin
+  }
+
+  /** Gives how many of them are new words. */
+  private async place(terms: readonly string[]): Promise<number> {
+    const { model } = this.loaded
+    const fresh = terms.filter((term) => isWord(term) && !this.placed.has(term))
+    if (fresh.length === 0) return 0
+    const texts = fresh.map((term) => ` ${formOf(term) ?? term}`)
+    const { tokens, counts } = await model.tokenizeMany(texts, false)
+    await cancellable(this.loaded.addon, undefined, () => this.words.add(tokens, counts))
+    for (const term of fresh) {
+      this.placed.set(term, this.terms.length)
+      this.terms.push(term)
+    }
+    return fresh.length
+  }
 }
+
+const lettersOnly = /^\p{L}{2,24}$/u
 
 /** Numbers and whole identifiers have no kin. */
-const isWord = (term: string): boolean => /^\p{L}{2,24}$/u.test(term) && formOf(term) !== undefined
-
-function likeness(a: Int8Array, b: Int8Array): number {
-  let sum = 0
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0)
-  return sum / (scale * scale)
-}
+const isWord = (term: string): boolean => lettersOnly.test(term) && formOf(term) !== undefined

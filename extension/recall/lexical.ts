@@ -13,11 +13,15 @@ const symbolTimes = 3
 /** Added for a question word that is a unit's own symbol, in units of the largest rarity. */
 const symbolBonus = 2
 
+/** A file's units and terms. Units are numbered as they come; numbers of what has gone are not used again. */
 interface FileTerms {
   readonly units: readonly UnitReference[]
-  /** Terms of each unit with how often they occur. */
-  readonly counts: readonly ReadonlyMap<string, number>[]
-  readonly lengths: readonly number[]
+  /** Number of its first unit. */
+  readonly first: number
+  /** Each unit's terms, by number, with how often they occur, pairs; one unit after the other. */
+  readonly counts: Uint32Array
+  /** Where each unit's pairs end. */
+  readonly ends: Uint32Array
 }
 
 /** A term that may stand for another, by how much it counts then (0 to 1). */
@@ -27,74 +31,105 @@ export interface Kin {
 }
 export type KinOf = (term: string) => readonly Kin[]
 
-interface Inverted {
+interface Placed {
   readonly of: readonly string[]
-  /** Unit and count, pairs. */
-  readonly postings: ReadonlyMap<string, readonly number[]>
-  readonly lengths: readonly number[]
-  readonly symbols: readonly string[]
+  /** By a unit's number: its place among the units of the files; -1 where it has gone. */
+  readonly places: Int32Array
+  readonly units: number
 }
+
+/** Units that have gone are taken out of the postings when they are as many as the others, and at least so many. */
+const mostGone = 1024
 
 export class LexicalIndex {
   /** Which unit writes the name of which. */
   readonly uses = new UseIndex()
   private readonly files = new Map<string, FileTerms>()
-  /** In how many units a term occurs. */
-  private readonly unitsWith = new Map<string, number>()
+  private readonly numbers = new Map<string, number>()
+  private readonly names: string[] = []
+  /** By a term's number: in how many units it occurs. */
+  private readonly unitsWith: number[] = []
+  /** By a term's number: units and counts, pairs, those of units that have gone among them. */
+  private postings: number[][] = []
+  /** Units by what a question may name them. */
+  private symbols = new Map<string, number[]>()
+  /** By a unit's number: how many terms it has. */
+  private lengths: number[] = []
   private unitCount = 0
   private totalLength = 0
-  private inverted: Inverted | undefined
+  private placed: Placed | undefined
+  /** Raised whenever a file comes or goes. */
+  version = 0
 
   /** Adds or replaces a file; `texts` are the units' texts. */
   put(file: string, units: readonly UnitReference[], texts: readonly string[]): void {
     this.remove(file)
-    const counts: Map<string, number>[] = []
-    const lengths: number[] = []
-    units.forEach((unit, i) => {
+    const counts: number[] = []
+    const first = this.lengths.length
+    const ends = Uint32Array.from(units, (unit, i) => {
       const symbol = terms(unit.symbol)
       const all = terms(`${unit.file} ${texts[i] ?? ''}`)
       for (let times = 0; times < symbolTimes; times++) all.push(...symbol)
-      const count = new Map<string, number>()
-      for (const term of all) count.set(term, (count.get(term) ?? 0) + 1)
-      for (const term of count.keys()) this.unitsWith.set(term, (this.unitsWith.get(term) ?? 0) + 1)
-      counts.push(count)
-      lengths.push(all.length)
-      this.totalLength += all.length
+      const count = new Map<number, number>()
+      for (const term of all) {
+        const number = this.numberOf(term)
+        count.set(number, (count.get(number) ?? 0) + 1)
+      }
+      for (const [number, times] of count) counts.push(number, times)
+      this.lengths.push(all.length)
+      return counts.length
     })
+    const held: FileTerms = { units, first, counts: Uint32Array.from(counts), ends }
+    this.files.set(file, held)
+    this.post(held)
+    units.forEach((_, i) => (this.totalLength += this.lengths[first + i] ?? 0))
     this.unitCount += units.length
-    this.files.set(file, { units, counts, lengths })
+    for (let at = 0; at < counts.length; at += 2) {
+      const number = counts[at] ?? 0
+      this.unitsWith[number] = (this.unitsWith[number] ?? 0) + 1
+    }
     this.uses.put(file, units, texts)
   }
 
   remove(file: string): void {
-    this.inverted = undefined
+    this.placed = undefined
+    this.version++
     const held = this.files.get(file)
     if (!held) return
-    for (const count of held.counts)
-      for (const term of count.keys()) {
-        const left = (this.unitsWith.get(term) ?? 1) - 1
-        if (left > 0) this.unitsWith.set(term, left)
-        else this.unitsWith.delete(term)
-      }
-    for (const length of held.lengths) this.totalLength -= length
+    for (let at = 0; at < held.counts.length; at += 2) {
+      const number = held.counts[at] ?? 0
+      this.unitsWith[number] = (this.unitsWith[number] ?? 1) - 1
+    }
+    held.units.forEach((_, i) => (this.totalLength -= this.lengths[held.first + i] ?? 0))
     this.unitCount -= held.units.length
     this.files.delete(file)
     this.uses.remove(file)
+    if (this.lengths.length > 2 * this.unitCount + mostGone) this.tidy()
   }
 
   /** log(1 + units / units with the term); a term that occurs nowhere counts as if in one unit. */
   rarity(term: string): number {
-    return Math.log(1 + this.unitCount / Math.max(1, this.unitsWith.get(term) ?? 0))
+    return Math.log(1 + this.unitCount / Math.max(1, this.occurrences(this.numbers.get(term))))
   }
 
   /** True when the term occurs anywhere. */
   knows(term: string): boolean {
-    return this.unitsWith.has(term)
+    return this.occurrences(this.numbers.get(term)) > 0
   }
 
-  /** All terms that occur. */
-  vocabulary(): Iterable<string> {
-    return this.unitsWith.keys()
+  /** All terms that ever occurred, by number. */
+  vocabulary(): readonly string[] {
+    return this.names
+  }
+
+  /** In how many units the term of this number occurs. */
+  occurrences(number: number | undefined): number {
+    return number === undefined ? 0 : (this.unitsWith[number] ?? 0)
+  }
+
+  /** The number of a term that occurs, or ever did. */
+  number(term: string): number | undefined {
+    return this.numbers.get(term)
   }
 
   /**
@@ -102,15 +137,19 @@ export class LexicalIndex {
    * unit gets what the best of them gives it.
    */
   score(files: readonly string[], question: string, kin: KinOf = () => []): Float32Array {
-    const { symbols } = this.invert(files)
+    const { places } = this.place(files)
     const words = questionWords(question)
     const scores = this.matches(files, wantedOf(words), kin)
     const named = namesIn(words)
     const bonus = symbolBonus * Math.log(1 + this.unitCount)
-    if (named.size > 0)
-      symbols.forEach((symbol, unit) => {
-        if (isNamed(symbol, named)) scores[unit] = (scores[unit] ?? 0) + bonus
-      })
+    const lifted = new Set<number>()
+    for (const name of named)
+      for (const unit of this.symbols.get(name) ?? []) {
+        const place = places[unit] ?? -1
+        if (place < 0 || lifted.has(place)) continue
+        lifted.add(place)
+        scores[place] = (scores[place] ?? 0) + bonus
+      }
     return scores
   }
 
@@ -129,48 +168,87 @@ export class LexicalIndex {
 
   /** BM25 of the terms `wanted`. */
   private matches(files: readonly string[], wanted: ReadonlySet<string>, kin: KinOf): Float32Array {
-    const { postings, lengths } = this.invert(files)
+    const { places, units } = this.place(files)
     const mean = this.unitCount > 0 ? this.totalLength / this.unitCount : 1
-    const scores = new Float32Array(lengths.length)
-    const best = new Map<number, number>()
+    const scores = new Float32Array(units)
+    // What the best of a term's kin gives each unit, and which units got something.
+    const best = new Float64Array(units)
+    const touched: number[] = []
     for (const term of wanted) {
-      best.clear()
       for (const { term: stand, likeness } of [{ term, likeness: 1 }, ...kin(term)]) {
-        const found = postings.get(stand)
-        if (found === undefined) continue
-        const n = this.unitsWith.get(stand) ?? 0
+        const number = this.numbers.get(stand)
+        const n = this.occurrences(number)
+        if (number === undefined || n === 0) continue
+        const found = this.postings[number] ?? []
         const weight = likeness * Math.log(1 + (this.unitCount - n + 0.5) / (n + 0.5))
         for (let i = 0; i < found.length; i += 2) {
           const unit = found[i] ?? 0
+          const place = places[unit] ?? -1
+          if (place < 0) continue
           const count = found[i + 1] ?? 0
-          const gain = (weight * count * (k1 + 1)) / (count + k1 * (1 - b + (b * (lengths[unit] ?? 0)) / mean))
-          if (gain > (best.get(unit) ?? 0)) best.set(unit, gain)
+          const gain = (weight * count * (k1 + 1)) / (count + k1 * (1 - b + (b * (this.lengths[unit] ?? 0)) / mean))
+          const known = best[place] ?? 0
+          if (gain <= known) continue
+          if (known === 0) touched.push(place)
+          best[place] = gain
         }
       }
-      for (const [unit, gain] of best) scores[unit] = (scores[unit] ?? 0) + gain
+      for (const place of touched) {
+        scores[place] = (scores[place] ?? 0) + (best[place] ?? 0)
+        best[place] = 0
+      }
+      touched.length = 0
     }
     return scores
   }
 
-  /** The units of `files` by term. Made once for the same list. */
-  private invert(files: readonly string[]): Inverted {
-    if (this.inverted?.of === files) return this.inverted
-    const lists = new Map<string, number[]>()
-    const lengths: number[] = []
-    const symbols: string[] = []
+  /** Where the units of `files` stand. Found once for the same list. */
+  private place(files: readonly string[]): Placed {
+    if (this.placed?.of === files) return this.placed
+    const places = new Int32Array(this.lengths.length).fill(-1)
+    let units = 0
     for (const file of files) {
       const held = this.files.get(file)
-      held?.units.forEach((unit, i) => {
-        for (const [term, count] of held.counts[i] ?? []) {
-          const list = lists.get(term)
-          if (list === undefined) lists.set(term, [lengths.length, count])
-          else list.push(lengths.length, count)
-        }
-        lengths.push(held.lengths[i] ?? 0)
-        symbols.push(unit.symbol)
-      })
+      for (let i = 0; i < (held?.units.length ?? 0); i++) places[(held?.first ?? 0) + i] = units++
     }
-    return (this.inverted = { of: files, postings: lists, lengths, symbols })
+    return (this.placed = { of: files, places, units })
+  }
+
+  private numberOf(term: string): number {
+    let number = this.numbers.get(term)
+    if (number === undefined) {
+      this.numbers.set(term, (number = this.names.length))
+      this.names.push(term)
+      this.unitsWith.push(0)
+      this.postings.push([])
+    }
+    return number
+  }
+
+  private post({ units, first, counts, ends }: FileTerms): void {
+    let at = 0
+    units.forEach(({ symbol }, i) => {
+      for (; at < (ends[i] ?? 0); at += 2) this.postings[counts[at] ?? 0]?.push(first + i, counts[at + 1] ?? 0)
+      for (const name of callsOf(symbol)) {
+        const known = this.symbols.get(name)
+        if (known === undefined) this.symbols.set(name, [first + i])
+        else known.push(first + i)
+      }
+    })
+  }
+
+  /** Numbers the units anew, so that nothing is left of those that have gone. */
+  private tidy(): void {
+    const lengths: number[] = []
+    this.postings = this.names.map(() => [])
+    this.symbols = new Map()
+    for (const [file, held] of this.files) {
+      const moved = { ...held, first: lengths.length }
+      held.units.forEach((_, i) => lengths.push(this.lengths[held.first + i] ?? 0))
+      this.files.set(file, moved)
+      this.post(moved)
+    }
+    this.lengths = lengths
   }
 }
 
@@ -183,9 +261,10 @@ function namesIn(words: readonly QuestionWord[]): Set<string> {
   return new Set(names.map(({ word }) => word.toLowerCase()))
 }
 
-/** Whether a question names this symbol: `Session.send`, or its last part. */
-function isNamed(symbol: string, named: ReadonlySet<string>): boolean {
-  if (symbol === '') return false
+/** What a question may call this symbol: `session.send`, or its last part. */
+function callsOf(symbol: string): readonly string[] {
+  if (symbol === '') return []
   const lower = symbol.toLowerCase()
-  return named.has(lower) || named.has(lower.slice(lower.lastIndexOf('.') + 1))
+  const last = lower.slice(lower.lastIndexOf('.') + 1)
+  return last === lower ? [lower] : [lower, last]
 }

@@ -2,7 +2,6 @@
  * Recall: a question in, ranked units and files out, each with the score of every signal and the words that found it.
  * Attention over all stored keys and the lexical head score every unit; the best are read again and ranked by both.
  */
-import type { Scores } from '../engine/addon'
 import { noProfile } from '../errors'
 import type {
   FoundBy,
@@ -14,7 +13,8 @@ import type {
   UnitReference,
 } from '../protocol/types'
 import { savedText } from '../workspace/discovery'
-import { attentionScores, spread, standardise, tokenFinds } from './attention'
+import { spread, standardise } from './attention'
+import { bestFirst } from './best-first'
 import { unitTexts } from './episode'
 import { kinGain, nearer } from './kin'
 import type { Memory } from './memory'
@@ -23,7 +23,8 @@ import { ProgressMeter } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
 import { joined } from './signals'
-import { scoresOf } from './scoring'
+import { attend, type Attended } from './scoring'
+import { Stages } from './stages'
 import { questionWords } from './words'
 
 /** Units that are read again. */
@@ -45,6 +46,45 @@ interface Candidate {
   rerank?: number
 }
 
+/** Units from the best on. Of most of them nobody wants to know more than where they stand. */
+class Ranking {
+  /** Those that were looked at again, best first. */
+  private again: readonly Candidate[] = []
+
+  constructor(
+    private readonly scores: Float32Array,
+    /** By falling score. */
+    private readonly order: Uint32Array,
+  ) {}
+
+  first(count: number): Candidate[] {
+    const first: Candidate[] = []
+    for (const candidate of this.all()) {
+      if (first.length >= count) break
+      first.push(candidate)
+    }
+    return first
+  }
+
+  /** All of them, best first. */
+  *all(): Iterable<Candidate> {
+    const { again } = this
+    let next = 0
+    for (let place = again.length; place < this.order.length; place++) {
+      const index = this.order[place] ?? 0
+      const score = this.scores[index] ?? 0
+      for (; next < again.length && (again[next]?.score ?? 0) >= score; next++) yield again[next] as Candidate
+      yield { index, score }
+    }
+    for (; next < again.length; next++) yield again[next] as Candidate
+  }
+
+  /** The first so many have other scores now. */
+  putFirst(candidates: readonly Candidate[]): void {
+    this.again = [...candidates].sort((a, b) => b.score - a.score)
+  }
+}
+
 export async function recall(
   memory: Memory,
   question: string,
@@ -57,60 +97,71 @@ export async function recall(
   const units = memory.units()
   if (units.length === 0 || question.trim() === '') return { question, units: [], files: [], ms: 0 }
 
+  const stages = new Stages()
   const { within } = options
   const asked = (unit: UnitReference | undefined) => !within || (unit !== undefined && liesIn(unit, within))
   // Without recall heads (profile.ts, wordsOnly) there are words.
   const silent = profile.heads.length === 0
+  if (silent && options.signals === 'attention') throw noProfile()
   const words =
     options.signals === 'attention'
       ? undefined
       : await wordScores(memory, question, options.signals === 'all' && !silent)
+  stages.end('words')
   let attention: Float32Array | undefined
   /** Where set, the only units that can be found. */
   let exact: ReadonlySet<number> | undefined
   let explain: (chosen: readonly number[]) => FoundBy[][] = (chosen) => chosen.map(() => [])
-  if (silent && options.signals === 'attention') throw noProfile()
-  if (options.signals !== 'lexical' && !silent) {
-    const heard = await hear(loaded, question, tools.signal)
-    const weights = tokenWeights(heard, lexical, options.rarity ? profile.rarityPower : 0)
-    const attend = (scores: Scores) => attentionScores(profile, scores, weights, units.length)
-    const rank = (scores: Scores) => {
-      const alone = attend(scores)
-      const all = words ? [alone, joined(memory, question, { attention: alone, words })] : [alone]
-      return all.map((scores) => scores.map((score, unit) => (asked(units[unit]) ? score : -Infinity)))
+  let attended: Attended | undefined
+  try {
+    if (options.signals !== 'lexical' && !silent) {
+      const heard = await hear(loaded, question, tools.signal)
+      stages.end('hear')
+      const weights = tokenWeights(heard, lexical, options.rarity ? profile.rarityPower : 0)
+      const rankings = (alone: Float32Array) => {
+        const all = words ? [alone, joined(memory, question, { attention: alone, words })] : [alone]
+        return all.map((scores) => scores.map((score, unit) => (asked(units[unit]) ? score : -Infinity)))
+      }
+      attended = await attend(memory, heard, weights, rankings, tools)
+      const { scores, chosen, finds } = attended
+      if (chosen) exact = new Set(chosen)
+      attention = scores
+      explain = (chosen) => finds(chosen).map((tokens) => foundBy(heard, tokens))
+      stages.end('keys')
     }
-    const { scores, chosen } = await scoresOf(memory, heard, rank, tools)
-    if (chosen) exact = new Set(chosen)
-    attention = attend(scores)
-    explain = (chosen) =>
-      tokenFinds(profile, scores, weights, units.length, chosen).map((tokens) => foundBy(heard, tokens))
+    const total =
+      options.signals === 'all'
+        ? joined(memory, question, { attention, words })
+        : (attention ?? words ?? new Float32Array())
+    const order = bestFirst(total)
+    const canBeFound = (index: number) => asked(units[index]) && (exact?.has(index) ?? true)
+    const ranking = new Ranking(total, within || exact ? order.filter(canBeFound) : order)
+    stages.end('join')
+    if (options.rerank) {
+      await rerank(memory, question, units, ranking, options.rerankSeconds ?? rerankSeconds, tools)
+      stages.end('rerank')
+    }
+    const first = ranking.first(options.top)
+    const reasons = explain(first.slice(0, explained).map(({ index }) => index))
+    const top = first.map(({ index, score, rerank: again }, place): RecalledUnit => {
+      const unit = units[index] as UnitReference
+      return {
+        ...unit,
+        score,
+        signals: {
+          ...(attention ? { attention: attention[index] ?? 0 } : {}),
+          ...(words ? { lexical: words[index] ?? 0 } : {}),
+          ...(again === undefined ? {} : { rerank: again }),
+        },
+        foundBy: reasons[place] ?? [],
+      }
+    })
+    const files = bestFiles(units, ranking, options.top)
+    stages.end('tell')
+    return { question, units: top, files, ms: performance.now() - started, stages: stages.times() }
+  } finally {
+    attended?.dispose()
   }
-  const total =
-    options.signals === 'all'
-      ? joined(memory, question, { attention, words })
-      : (attention ?? words ?? new Float32Array())
-  const ranking = Array.from(total, (score, index): Candidate => ({ index, score })).filter(
-    ({ index }) => asked(units[index]) && (exact?.has(index) ?? true),
-  )
-  ranking.sort((a, b) => b.score - a.score)
-  if (options.rerank) await rerank(memory, question, units, ranking, options.rerankSeconds ?? rerankSeconds, tools)
-
-  const first = ranking.slice(0, options.top)
-  const reasons = explain(first.slice(0, explained).map(({ index }) => index))
-  const top = first.map(({ index, score, rerank: again }, place): RecalledUnit => {
-    const unit = units[index] as UnitReference
-    return {
-      ...unit,
-      score,
-      signals: {
-        ...(attention ? { attention: attention[index] ?? 0 } : {}),
-        ...(words ? { lexical: words[index] ?? 0 } : {}),
-        ...(again === undefined ? {} : { rerank: again }),
-      },
-      foundBy: reasons[place] ?? [],
-    }
-  })
-  return { question, units: top, files: bestFiles(units, ranking, options.top), ms: performance.now() - started }
 }
 
 /** Z-scores of the lexical head, which also takes words that the model holds near to the question's; more so beside attention. */
@@ -128,11 +179,11 @@ async function rerank(
   memory: Memory,
   question: string,
   units: readonly UnitReference[],
-  ranking: Candidate[],
+  ranking: Ranking,
   seconds: number,
   tools: RecallTools,
 ): Promise<void> {
-  const best = ranking.slice(0, rerankUnits)
+  const best = ranking.first(rerankUnits)
   const texts = await textsOf(
     memory,
     best.map(({ index }) => units[index] as UnitReference),
@@ -157,7 +208,7 @@ async function rerank(
     candidate.rerank = again[i] ?? 0
     candidate.score += memory.loaded.profile.rerankWeight * deviation * candidate.rerank
   })
-  ranking.sort((a, b) => b.score - a.score)
+  ranking.putFirst(best)
 }
 
 type Texts = Pick<Memory, 'root' | 'unsaved'>
@@ -174,9 +225,9 @@ export async function textsOf(memory: Texts, units: readonly UnitReference[]): P
 }
 
 /** A file is as good as its best unit, to which the others have lent a part. */
-function bestFiles(units: readonly UnitReference[], ranking: readonly Candidate[], top: number) {
+function bestFiles(units: readonly UnitReference[], ranking: Ranking, top: number) {
   const files = new Map<string, number>()
-  for (const { index, score } of ranking) {
+  for (const { index, score } of ranking.all()) {
     const file = units[index]?.file ?? ''
     if (!files.has(file)) files.set(file, score)
     if (files.size === top) break

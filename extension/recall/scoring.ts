@@ -4,7 +4,9 @@
  * and those alone are scored exactly, from disk, and can be found. The first question of a process reads all keys once, to check them and sketch them.
  */
 import { cancellable, type Scores } from '../engine/addon'
+import { attentionScores, tokenFinds } from './attention'
 import { thinned } from './bank'
+import { bestFirst } from './best-first'
 import type { Memory } from './memory'
 import { ProgressMeter } from './progress'
 import type { HeardQuestion } from './question'
@@ -15,23 +17,60 @@ export const exactUnits = 4096
 /** Every so manieth reference question is asked of sketches; all would take eight times as long. */
 const bankPart = 8
 
+export interface Attended {
+  /** A z-score for each unit. */
+  readonly scores: Float32Array
+  /**
+   * Where set, only these units were scored exactly: the scores of the others are estimates, good enough for what units are compared
+   * with, but not to be found by.
+   */
+  readonly chosen?: Int32Array
+  /** What each token of the question finds in these units: [unit][token]. To be asked before `dispose`. */
+  readonly finds: (units: readonly number[]) => Float32Array[]
+  readonly dispose: () => void
+}
+
 /**
- * `rank` gives scores of all units from masses; units are chosen by each of them. With `chosen`, only these were scored exactly: the
- * masses of the others are estimates, good enough for what units are compared with, but not to be found by.
+ * `weights` are the question's tokens'. `rankings` gives, for scores of attention alone, by which of all units the ones are chosen that are
+ * worth an exact look, where not all are.
  */
-export async function scoresOf(
+export async function attend(
+  memory: Memory,
+  heard: HeardQuestion,
+  weights: Float32Array,
+  rankings: (alone: Float32Array) => readonly Float32Array[],
+  tools: RecallTools,
+): Promise<Attended> {
+  const { store, loaded } = memory
+  const { addon, threads, profile } = loaded
+  if (store.overflows() && profile.bank.length > 0) {
+    const units = memory.units().length
+    const rank = (scores: Scores) => attentionScores(profile, scores, weights, units)
+    const { scores, chosen } = await inTwoStages(memory, heard, (scores) => rankings(rank(scores)), tools)
+    const finds = (of: readonly number[]) => tokenFinds(profile, scores, weights, units, of)
+    return { scores: rank(scores), chosen, finds, dispose: () => undefined }
+  }
+  memory.arrange()
+  const headWeights = Float64Array.from(profile.heads, ({ weight }) => weight)
+  const ranked = await cancellable(addon, tools.signal, (cancel) =>
+    store.rank(heard.queries, weights, headWeights, threads, cancel),
+  )
+  const finds = (of: readonly number[]) => {
+    const all = ranked.finds(Int32Array.from(of))
+    return of.map((_, i) => all.subarray(i * weights.length, (i + 1) * weights.length))
+  }
+  return { scores: ranked.scores(), finds, dispose: () => ranked.dispose() }
+}
+
+async function inTwoStages(
   memory: Memory,
   { queries, tokens }: HeardQuestion,
-  rank: (scores: Scores) => readonly Float32Array[],
+  rankings: (scores: Scores) => readonly Float32Array[],
   { signal, progress }: RecallTools,
-): Promise<{ readonly scores: Scores; readonly chosen?: Int32Array }> {
+): Promise<{ readonly scores: Scores; readonly chosen: Int32Array }> {
   const { store, loaded } = memory
   const { addon, threads, profile } = loaded
   const files = memory.files()
-  if (!store.overflows() || profile.bank.length === 0)
-    return {
-      scores: await cancellable(addon, signal, (cancel) => store.score(files, queries, tokens, threads, cancel)),
-    }
   const bank = thinned(await memory.reader.bank(signal, progress), profile.heads.length, bankPart)
   const meter = new ProgressMeter('recall', 'files', progress)
   const scores = await cancellable(addon, signal, (cancel) =>
@@ -39,7 +78,7 @@ export async function scoresOf(
       meter.report(done, files.length),
     ),
   )
-  const chosen = best(rank(scores), exactUnits)
+  const chosen = best(rankings(scores), exactUnits)
   const exact = await cancellable(addon, signal, (cancel) =>
     store.scoreUnits(files, queries, tokens, chosen, threads, cancel),
   )
@@ -51,9 +90,7 @@ export async function scoresOf(
 
 /** The best by each ranking in turn, `count` in all, rising. */
 export function best(rankings: readonly Float32Array[], count: number): Int32Array {
-  const orders = rankings.map((scores) =>
-    Uint32Array.from(scores.keys()).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0)),
-  )
+  const orders = rankings.map(bestFirst)
   const chosen = new Set<number>()
   const units = rankings[0]?.length ?? 0
   for (let place = 0; place < units && chosen.size < count; place++)

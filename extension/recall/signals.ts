@@ -13,18 +13,12 @@ interface Signals {
 
 /** One z-score a unit. */
 export function joined(memory: Memory, question: string, { attention, words }: Signals): Float32Array {
-  const units = memory.units()
-  const files = memory.files()
+  const { fileOf, standings } = memory.table()
   const wordsPart = attention ? memory.loaded.profile.lexicalWeight : 1
-  const plain = Float32Array.from(units, (_, u) => (attention?.[u] ?? 0) + wordsPart * (words?.[u] ?? 0))
-  const lost = penalties(units, question)
-  const scores = plain.map((score, u) => score - (lost[u] ?? 0))
-  const fileOf = new Uint32Array(units.length)
-  let at = 0
-  files.forEach((file, number) => {
-    const end = at + memory.unitsOf(file).length
-    fileOf.fill(number, at, end)
-    at = end
-  })
-  return withEvidence(scores, plain, memory.lexical.uses.uses(files), fileOf)
+  const plain = new Float32Array(fileOf.length)
+  for (let u = 0; u < plain.length; u++) plain[u] = (attention?.[u] ?? 0) + wordsPart * (words?.[u] ?? 0)
+  const lost = penalties(standings, question)
+  const scores = new Float32Array(plain.length)
+  for (let u = 0; u < plain.length; u++) scores[u] = (plain[u] ?? 0) - (lost[u] ?? 0)
+  return withEvidence(scores, plain, memory.lexical.uses.uses(memory.files()), fileOf)
 }

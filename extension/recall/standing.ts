@@ -44,19 +44,34 @@ const standings: readonly Standing[] = [
 const loosePenalty = 0.5
 const definitions: ReadonlySet<string> = new Set(['function', 'method', 'class'])
 
-/** For each unit what it loses on this question, in deviations of the attention score. */
-export function penalties(units: readonly Pick<UnitReference, 'file' | 'kind'>[], question: string): Float32Array {
-  const asked = standings.map(({ asked }) => asked.test(question))
-  const ofFile = new Map<string, number>()
-  return Float32Array.from(units, ({ file, kind }) => {
-    let penalty = ofFile.get(file)
-    if (penalty === undefined) {
-      const standing = standings.findIndex(({ paths }) => paths.test(file))
-      penalty = standing < 0 || asked[standing] ? 0 : (standings[standing]?.penalty ?? 0)
-      ofFile.set(file, penalty)
-    }
-    return penalty + (definitions.has(kind) || penalty > 0 ? 0 : loosePenalty)
+/** For each unit which of the standings its file has, and whether it is a stretch between definitions: what a question does not change. */
+export interface UnitStandings {
+  /** By unit: 1 + the number of the standing; 0: code. */
+  readonly standing: Uint8Array
+  /** By unit: 1 where it is between definitions. */
+  readonly loose: Uint8Array
+}
+
+export function standingsOf(units: readonly Pick<UnitReference, 'file' | 'kind'>[]): UnitStandings {
+  const [standing, loose] = [new Uint8Array(units.length), new Uint8Array(units.length)]
+  let [last, own] = ['', 0]
+  units.forEach(({ file, kind }, u) => {
+    if (file !== last) [last, own] = [file, 1 + standings.findIndex(({ paths }) => paths.test(file))]
+    standing[u] = own
+    loose[u] = definitions.has(kind) ? 0 : 1
   })
+  return { standing, loose }
+}
+
+/** For each unit what it loses on this question, in deviations of the attention score. */
+export function penalties({ standing, loose }: UnitStandings, question: string): Float32Array {
+  const lost = [0, ...standings.map(({ asked, penalty }) => (asked.test(question) ? 0 : penalty))]
+  const result = new Float32Array(standing.length)
+  for (let u = 0; u < result.length; u++) {
+    const penalty = lost[standing[u] ?? 0] ?? 0
+    result[u] = penalty > 0 || loose[u] === 0 ? penalty : loosePenalty
+  }
+  return result
 }
 
 /** Whether a file holds code itself, and so defines what others use. */

@@ -22,6 +22,7 @@ const stems = new Map<string, string>()
  * knows. Whatever order files come in, the same.
  */
 const forms = new Map<string, string>()
+let formCount = 0
 
 function stem(word: string): string {
   let known = stems.get(word)
@@ -34,6 +35,7 @@ function stem(word: string): string {
     }
     stems.set(word, known)
     const form = forms.get(known)
+    if (form === undefined) formCount++
     if (form === undefined || word.length < form.length || (word.length === form.length && word < form))
       forms.set(known, word)
   }
@@ -42,6 +44,9 @@ function stem(word: string): string {
 
 /** A word that has this stem; nothing for what is no stem, such as a whole identifier. */
 export const formOf = (stem: string): string | undefined => forms.get(stem)
+
+/** Raised whenever a stem comes that had no word before. */
+export const formsKnown = (): number => formCount
 
 /** The terms of one identifier: its parts, stemmed, and itself whole where it has several. */
 export function termsOf(word: string): string[] {

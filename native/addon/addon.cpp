@@ -130,7 +130,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     define("InfLlm", InfLlmObject::define(env), constructors->infllm);
     define("Lock", LockObject::define(env), constructors->lock);
     define("Model", ModelObject::define(env), constructors->model);
+    constructors->ranked = Napi::Persistent(RankedObject::define(env));
     define("Store", StoreObject::define(env), constructors->store);
+    define("Words", WordsObject::define(env), constructors->words);
     exports.Set("findCuda", Napi::Function::New(env, find_cuda_for, "findCuda"));
     exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
     exports.Set("mapEpisode", Napi::Function::New(env, EpisodeObject::map, "mapEpisode"));

@@ -1,5 +1,5 @@
 // The objects JavaScript holds: a cancel flag, a model, what was read of a file, a stream
-// read by InfLLM's method, a store, a lock. Each owns its C++
+// read by InfLLM's method, a store, what a question made of it, words, a lock. Each owns its C++
 // counterpart by shared_ptr; a running call owns it too.
 #pragma once
 #include "engine/generate.h"
@@ -9,6 +9,7 @@
 #include "engine/word-space.h"
 #include "infllm/answering.h"
 #include "memory/file-lock.h"
+#include "recall/word-list.h"
 #include <napi.h>
 
 namespace longread {
@@ -109,6 +110,36 @@ class InfLlmObject : public Napi::ObjectWrap<InfLlmObject> {
     std::shared_ptr<Held> held_;
 };
 
+class RankedObject : public Napi::ObjectWrap<RankedObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit RankedObject(const Napi::CallbackInfo& info);
+    static Napi::Object create(Napi::Env env, Ranked&& ranked);
+
+  private:
+    const Ranked& ranked() const;
+    Napi::Value scores(const Napi::CallbackInfo& info);
+    Napi::Value finds(const Napi::CallbackInfo& info);
+    Napi::Value dispose(const Napi::CallbackInfo& info);
+    std::unique_ptr<Ranked> ranked_;
+};
+
+class WordsObject : public Napi::ObjectWrap<WordsObject> {
+  public:
+    static Napi::Function define(Napi::Env env);
+    explicit WordsObject(const Napi::CallbackInfo& info);
+
+  private:
+    struct Held {
+        std::shared_ptr<LoadedModel> loaded;
+        std::mutex lock;
+        WordList words;
+    };
+    Napi::Value add(const Napi::CallbackInfo& info);
+    Napi::Value near(const Napi::CallbackInfo& info);
+    std::shared_ptr<Held> held_;
+};
+
 class StoreObject : public Napi::ObjectWrap<StoreObject> {
   public:
     static Napi::Function define(Napi::Env env);
@@ -122,15 +153,18 @@ class StoreObject : public Napi::ObjectWrap<StoreObject> {
     Napi::Value take_damaged(const Napi::CallbackInfo& info);
     Napi::Value keep_resident(const Napi::CallbackInfo& info);
     Napi::Value score(const Napi::CallbackInfo& info);
+    Napi::Value arrange(const Napi::CallbackInfo& info);
+    Napi::Value rank(const Napi::CallbackInfo& info);
     Napi::Value estimate(const Napi::CallbackInfo& info);
     Napi::Value score_units(const Napi::CallbackInfo& info);
     Napi::Value overflows(const Napi::CallbackInfo& info);
     std::shared_ptr<Store> store_;
+    std::shared_ptr<const Store::Arrangement> arranged_;
 };
 
 // Constructors by environment, so that the addon also loads in worker threads.
 struct Constructors {
-    Napi::FunctionReference cancel, episode, infllm, lock, model, store;
+    Napi::FunctionReference cancel, episode, infllm, lock, model, ranked, store, words;
 };
 
 } // namespace longread

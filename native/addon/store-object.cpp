@@ -22,14 +22,15 @@ CancelPtr CancelObject::of(const Napi::Value& value) {
 }
 
 Napi::Function StoreObject::define(Napi::Env env) {
-    return DefineClass(
-        env, "Store",
-        {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
-         InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
-         InstanceMethod("takeDamaged", &StoreObject::take_damaged),
-         InstanceMethod("keepResident", &StoreObject::keep_resident),
-         InstanceMethod("overflows", &StoreObject::overflows), InstanceMethod("score", &StoreObject::score),
-         InstanceMethod("estimate", &StoreObject::estimate), InstanceMethod("scoreUnits", &StoreObject::score_units)});
+    return DefineClass(env, "Store",
+                       {InstanceMethod("bytes", &StoreObject::bytes), InstanceMethod("put", &StoreObject::put),
+                        InstanceMethod("get", &StoreObject::get), InstanceMethod("remove", &StoreObject::remove),
+                        InstanceMethod("takeDamaged", &StoreObject::take_damaged),
+                        InstanceMethod("keepResident", &StoreObject::keep_resident),
+                        InstanceMethod("overflows", &StoreObject::overflows),
+                        InstanceMethod("score", &StoreObject::score), InstanceMethod("arrange", &StoreObject::arrange),
+                        InstanceMethod("rank", &StoreObject::rank), InstanceMethod("estimate", &StoreObject::estimate),
+                        InstanceMethod("scoreUnits", &StoreObject::score_units)});
 }
 
 // new Store(model, heads, keyFormat)
@@ -98,13 +99,18 @@ struct Asked {
     int tokens;
 };
 
-Asked asked(const Store& store, const Napi::CallbackInfo& call) {
-    if (!call[0].IsArray())
+std::vector<std::string> files_of(const Napi::Value& value) {
+    if (!value.IsArray())
         throw Error("usage", "files must be a list.");
-    Asked asked{{}, floats_of(call[1], "queries"), call[2].ToNumber().Int32Value()};
-    const Napi::Array list = call[0].As<Napi::Array>();
+    std::vector<std::string> files;
+    const Napi::Array list = value.As<Napi::Array>();
     for (uint32_t i = 0; i < list.Length(); ++i)
-        asked.files.push_back(text(list.Get(i), "file"));
+        files.push_back(text(list.Get(i), "file"));
+    return files;
+}
+
+Asked asked(const Store& store, const Napi::CallbackInfo& call) {
+    Asked asked{files_of(call[0]), floats_of(call[1], "queries"), call[2].ToNumber().Int32Value()};
     if (asked.tokens < 1 ||
         asked.queries.size() != static_cast<size_t>(asked.tokens) * store.heads().heads.size() * store.head_size())
         throw Error("usage", "The queries do not fit the heads of the memory.");
@@ -142,6 +148,37 @@ Napi::Value StoreObject::score(const Napi::CallbackInfo& call) {
                 return store->score(what.files, what.queries.data(), what.tokens, threads, *cancel);
             },
             scores_to, nullptr);
+    });
+}
+
+// arrange(files)
+Napi::Value StoreObject::arrange(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        arranged_ = store_->arrange(files_of(call[0]));
+        return call.Env().Undefined();
+    });
+}
+
+// rank(queries, token weights, head weights, threads, cancel)
+Napi::Value StoreObject::rank(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto store = store_;
+        auto arranged = arranged_;
+        if (!arranged)
+            throw Error("usage", "No files were arranged.");
+        auto queries = floats_of(call[0], "queries");
+        const RankWeights weights{floats_of(call[1], "token weights"),
+                                  elements<Napi::Float64Array, double>(call[2], napi_float64_array, "head weights")};
+        const int threads = threads_of(call[3]);
+        auto cancel = CancelObject::of(call[4]);
+        if (weights.tokens.empty() || weights.heads.size() != store->heads().heads.size() ||
+            queries.size() != weights.tokens.size() * weights.heads.size() * store->head_size())
+            throw Error("usage", "The queries do not fit the heads of the memory.");
+        using RankTask = Task<Ranked, int>;
+        return RankTask::start(
+            call.Env(), call.Env().Undefined(),
+            [=](const RankTask::Report&) { return store->rank(*arranged, queries.data(), weights, threads, *cancel); },
+            [](Napi::Env env, Ranked& ranked) { return RankedObject::create(env, std::move(ranked)); }, nullptr);
     });
 }
 

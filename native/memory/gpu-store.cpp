@@ -65,18 +65,22 @@ void GpuStore::hold(const std::vector<std::shared_ptr<Segment>>& segments) {
 void GpuStore::score(const std::vector<std::shared_ptr<Segment>>& segments, const float* queries, int rows,
                      float* masses) {
     std::lock_guard<std::mutex> guard(lock_);
-    hold(segments);
-    std::vector<LongreadUnit> units;
-    for (const auto& segment : segments) {
-        const SegmentShape& shape = segment->shape();
-        const uint32_t padded = static_cast<uint32_t>(groups_of(static_cast<int>(shape.tokens)) * group_tokens);
-        const uint32_t* starts = segment->unit_starts();
-        for (uint32_t u = 0; u < shape.units; ++u)
-            units.push_back(
-                {held_.at(segment.get()).address, segment->key_stride(), padded, starts[u], starts[u + 1], 0});
+    if (listed_ != segments) {
+        listed_.clear(); // those that are gone are not held any longer
+        units_.clear();
+        hold(segments);
+        for (const auto& segment : segments) {
+            const SegmentShape& shape = segment->shape();
+            const uint32_t padded = static_cast<uint32_t>(groups_of(static_cast<int>(shape.tokens)) * group_tokens);
+            const uint32_t* starts = segment->unit_starts();
+            const uint64_t address = held_.at(segment.get()).address;
+            for (uint32_t u = 0; u < shape.units; ++u)
+                units_.push_back({address, segment->key_stride(), padded, starts[u], starts[u + 1], 0});
+        }
+        listed_ = segments;
     }
-    if (place_.library->store_score(store_, units.data(), static_cast<int32_t>(units.size()), queries, rows, masses) !=
-        0)
+    if (place_.library->store_score(store_, units_.data(), static_cast<int32_t>(units_.size()), queries, rows,
+                                    masses) != 0)
         fail();
 }
 

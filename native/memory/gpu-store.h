@@ -15,6 +15,9 @@ class GpuStore {
     GpuStore(const GpuStore&) = delete;
     GpuStore& operator=(const GpuStore&) = delete;
 
+    // Whether so many bytes of keys may be there.
+    bool has_room(size_t bytes) const { return bytes <= most_; }
+
     // masses: [head][row][unit], units of the segments one after the other, minus infinity for one without tokens;
     // queries: [head][row][head size], scaled. Keys that are not there yet are copied. Throws gpu::Failure, also where
     // keys take more memory than they may.
@@ -34,6 +37,9 @@ class GpuStore {
     std::mutex lock_;
     LongreadStore* store_ = nullptr;
     std::map<const Segment*, Held> held_;
+    // What was asked last, and its units: mostly the next question is asked of the same.
+    std::vector<std::shared_ptr<Segment>> listed_;
+    std::vector<LongreadUnit> units_;
     size_t used_ = 0, most_ = 0; // bytes there, of segments that are gone, too; and how many there may be
 };
 

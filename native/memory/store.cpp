@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -80,7 +79,7 @@ std::vector<Store::Part> Store::parts(const std::vector<std::string>& files, siz
 
 void Store::over(const std::vector<std::string>& files, const std::vector<Part>& parts, int threads,
                  const Cancel& cancel, const std::function<void(size_t)>& work) const {
-    const bool release = overflows();
+    const bool release = bytes() > resident_.load();
     // Files are handed out first come, first served; each call writes its own columns.
     std::atomic<size_t> next{0};
     std::vector<char> damaged(parts.size());
@@ -111,14 +110,31 @@ void Store::over(const std::vector<std::string>& files, const std::vector<Part>&
     }
 }
 
-void Store::copy_statistics(const Part& part, size_t units, Scores& scores) const {
+void Store::copy_statistics(const Part& part, size_t units, float* means, float* deviations) const {
     const size_t own = part.segment->shape().units;
     for (size_t h = 0; h < heads_.heads.size(); ++h) {
-        std::memcpy(scores.means.data() + h * units + part.first_unit, part.segment->bank_means() + h * own,
-                    own * sizeof(float));
-        std::memcpy(scores.deviations.data() + h * units + part.first_unit, part.segment->bank_deviations() + h * own,
-                    own * sizeof(float));
+        std::copy_n(part.segment->bank_means() + h * own, own, means + h * units + part.first_unit);
+        std::copy_n(part.segment->bank_deviations() + h * own, own, deviations + h * units + part.first_unit);
     }
+}
+
+bool Store::overflows() const {
+    const size_t held = bytes();
+    if (held <= resident_.load())
+        return false;
+    const auto gpu = this->gpu();
+    return !gpu || !gpu->has_room(held);
+}
+
+std::shared_ptr<const Store::Arrangement> Store::arrange(const std::vector<std::string>& files) const {
+    auto made = std::make_shared<Arrangement>();
+    made->files = files;
+    made->parts = parts(files, made->units);
+    made->means.resize(heads_.heads.size() * made->units);
+    made->deviations.resize(heads_.heads.size() * made->units);
+    for (const Part& part : made->parts)
+        copy_statistics(part, made->units, made->means.data(), made->deviations.data());
+    return made;
 }
 
 void Store::use_gpu(const gpu::Place& place) {
@@ -155,34 +171,60 @@ bool Store::score_on(GpuStore& gpu, const std::vector<Part>& parts, const float*
     }
 }
 
-Scores Store::score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
-                    const Cancel& cancel) const {
-    size_t units;
-    const std::vector<Part> all = parts(files, units);
-    const size_t heads = heads_.heads.size();
-    Scores scores;
-    scores.masses.resize(heads * tokens * units);
-    scores.means.resize(heads * units);
-    scores.deviations.resize(heads * units);
+void Store::score_all(const Arrangement& all, const float* queries, int tokens, int threads, const Cancel& cancel,
+                      std::vector<float>& masses) const {
+    const size_t heads = heads_.heads.size(), units = all.units;
+    masses.resize(heads * tokens * units);
     if (const auto gpu = this->gpu(); gpu && !overflows()) {
         // Nothing damaged is served.
-        over(files, all, threads, cancel, [&](size_t s) { copy_statistics(all[s], units, scores); });
-        if (score_on(*gpu, all, queries, tokens, scores.masses))
-            return scores;
+        if (!all.whole.load()) {
+            over(all.files, all.parts, threads, cancel, [](size_t) {});
+            all.whole.store(true);
+        }
+        if (score_on(*gpu, all.parts, queries, tokens, masses))
+            return;
     }
-    over(files, all, threads, cancel, [&](size_t s) {
-        const Segment& segment = *all[s].segment;
+    over(all.files, all.parts, threads, cancel, [&](size_t s) {
+        const Segment& segment = *all.parts[s].segment;
         const uint32_t* starts = segment.unit_starts();
         for (size_t h = 0; h < heads; ++h) {
             const KeyView keys = segment.keys(static_cast<uint32_t>(heads_.heads[h].key_slot));
             const float* rows = queries + h * tokens * head_size_;
             for (uint32_t u = 0; u < segment.shape().units; ++u)
                 unit_masses(keys, static_cast<int>(starts[u]), static_cast<int>(starts[u + 1]), rows, tokens,
-                            scores.masses.data() + h * tokens * units + all[s].first_unit + u, units);
+                            masses.data() + h * tokens * units + all.parts[s].first_unit + u, units);
         }
-        copy_statistics(all[s], units, scores);
     });
+}
+
+Scores Store::score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
+                    const Cancel& cancel) const {
+    const auto all = arrange(files);
+    Scores scores;
+    scores.means = all->means;
+    scores.deviations = all->deviations;
+    score_all(*all, queries, tokens, threads, cancel, scores.masses);
     return scores;
+}
+
+Ranked Store::rank(const Arrangement& all, const float* queries, RankWeights weights, int threads,
+                   const Cancel& cancel) const {
+    Ranked ranked;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        if (!spare_ || spare_.use_count() > 1)
+            spare_ = std::make_shared<std::vector<float>>();
+        ranked.masses = spare_;
+    }
+    ranked.units = all.units;
+    ranked.weights = std::move(weights);
+    score_all(all, queries, static_cast<int>(ranked.weights.tokens.size()), threads, cancel, *ranked.masses);
+    MassesView view = ranked.view();
+    view.means = all.means.data();
+    view.deviations = all.deviations.data();
+    ranked.scores = attention_scores(view, ranked.weights, threads);
+    ranked.spreads = token_spreads(view, threads);
+    return ranked;
 }
 
 void Store::make_basis(const std::vector<Part>& parts, const BankRows& bank) {
@@ -245,7 +287,7 @@ Scores Store::estimate(const std::vector<std::string>& files, const float* queri
         const Segment& segment = *all[s].segment;
         const Sketch& sketch = *sketches_.at(&segment).second;
         const size_t own = segment.shape().units;
-        copy_statistics(all[s], units, scores);
+        copy_statistics(all[s], units, scores.means.data(), scores.deviations.data());
         for (size_t h = 0; h < heads; ++h) {
             float* out = scores.masses.data() + h * tokens * units + all[s].first_unit;
             sketch.masses(segment, static_cast<uint32_t>(heads_.heads[h].key_slot),

@@ -4,6 +4,7 @@
 #include "engine/model.h"
 #include "memory/gpu-store.h"
 #include "memory/segment.h"
+#include "recall/ranking.h"
 #include "recall/sketch.h"
 #include <atomic>
 #include <functional>
@@ -33,8 +34,36 @@ struct Scores {
     std::vector<float> masses, means, deviations;
 };
 
+// A question's masses, and what its tokens and heads make of them.
+struct Ranked {
+    std::vector<float> scores;   // [unit]
+    std::vector<double> spreads; // token_spreads()
+    RankWeights weights;
+    // [head][token][unit].
+    std::shared_ptr<std::vector<float>> masses;
+    size_t units = 0;
+
+    MassesView view() const {
+        return {masses->data(), nullptr, nullptr, weights.heads.size(), weights.tokens.size(), units};
+    }
+};
+
 class Store {
   public:
+    struct Part {
+        std::shared_ptr<Segment> segment;
+        size_t first_unit;
+    };
+    // Files in an order, with what is asked of them in every question: made once, as long as no file comes or goes.
+    // Immutable, and good for what it holds even when the store goes on.
+    struct Arrangement {
+        std::vector<std::string> files;
+        std::vector<Part> parts;
+        size_t units = 0;
+        std::vector<float> means, deviations;   // [head][unit]
+        mutable std::atomic<bool> whole{false}; // all keys were found to be what was written
+    };
+
     Store(RecallHeads heads, int head_size, KeyFormat format);
 
     void put(const std::string& file, std::shared_ptr<Segment> segment);
@@ -46,6 +75,13 @@ class Store {
     // Error("bad-segment") where keys on disk are no longer what was written; damaged() then names the files.
     Scores score(const std::vector<std::string>& files, const float* queries, int tokens, int threads,
                  const Cancel& cancel) const;
+
+    // Throws Error("usage") for a file that is not held.
+    std::shared_ptr<const Arrangement> arrange(const std::vector<std::string>& files) const;
+
+    // Scores of all units of an arrangement, as `score` and attention.ts give them. Throws as `score` does.
+    Ranked rank(const Arrangement& arrangement, const float* queries, RankWeights weights, int threads,
+                const Cancel& cancel) const;
 
     // From now on questions are scored by our own kernels on a GPU, whose memory then holds all keys, too; where they
     // do not fit or a kernel fails, here as before.
@@ -63,8 +99,8 @@ class Store {
     std::vector<float> score_units(const std::vector<std::string>& files, const std::vector<int>& units,
                                    const float* queries, int tokens, int threads, const Cancel& cancel) const;
 
-    // True when keys are more than what may stay in memory.
-    bool overflows() const { return bytes() > resident_.load(); }
+    // True when keys are more than what may stay in memory, and no GPU has room for all of them.
+    bool overflows() const;
 
     // Bytes up to which mapped keys stay in memory between questions; of a larger store they are given back as soon as
     // they were used, and the system keeps what it has room for.
@@ -79,12 +115,11 @@ class Store {
     size_t head_size() const { return static_cast<size_t>(head_size_); }
 
   private:
-    struct Part {
-        std::shared_ptr<Segment> segment;
-        size_t first_unit;
-    };
     // The files' segments, and how many units they have.
     std::vector<Part> parts(const std::vector<std::string>& files, size_t& units) const;
+    // [head][token][unit], into `masses`.
+    void score_all(const Arrangement& arrangement, const float* queries, int tokens, int threads, const Cancel& cancel,
+                   std::vector<float>& masses) const;
     // Runs `work` for each part whose keys are whole, on several threads; throws cancelled, and bad-segment for others.
     void over(const std::vector<std::string>& files, const std::vector<Part>& parts, int threads, const Cancel& cancel,
               const std::function<void(size_t)>& work) const;
@@ -92,7 +127,7 @@ class Store {
     // False where it failed, and will not be tried again.
     bool score_on(GpuStore& gpu, const std::vector<Part>& parts, const float* queries, int tokens,
                   std::vector<float>& masses) const;
-    void copy_statistics(const Part& part, size_t units, Scores& scores) const;
+    void copy_statistics(const Part& part, size_t units, float* means, float* deviations) const;
     void make_basis(const std::vector<Part>& parts, const BankRows& bank);
 
     RecallHeads heads_;
@@ -106,6 +141,9 @@ class Store {
     mutable std::shared_ptr<GpuStore> gpu_; // null where there is none, or none any more
     std::map<std::string, std::shared_ptr<Segment>> segments_;
     mutable std::vector<std::string> damaged_;
+    // Masses of the last question, to be used again once nobody looks at them: fresh memory of tens of megabytes costs
+    // as much as what is computed in it.
+    mutable std::shared_ptr<std::vector<float>> spare_;
     // 2 GiB: 1.8 million tokens of the default model.
     std::atomic<size_t> resident_{size_t{2} << 30};
 };

@@ -15,7 +15,8 @@ const texts = {
 }
 const files = Object.keys(texts)
 
-const kinWords = async (): Promise<KinWords> => new KinWords({ addon: loadAddon(), model: await testModel() })
+const kinWords = async (): Promise<KinWords> =>
+  new KinWords({ addon: loadAddon(), model: await testModel(), threads: 2 })
 
 function index(): LexicalIndex {
   const made = new LexicalIndex()

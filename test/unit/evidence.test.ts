@@ -2,7 +2,7 @@
 import * as assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import { withEvidence } from '../../extension/recall/evidence'
-import { isCode, penalties } from '../../extension/recall/standing'
+import { isCode, penalties, standingsOf } from '../../extension/recall/standing'
 import { UseIndex } from '../../extension/recall/uses'
 import type { UnitReference } from '../../extension/protocol/types'
 
@@ -14,7 +14,7 @@ const unit = (file: string, symbol = '', kind: UnitReference['kind'] = 'function
   symbol,
 })
 const lost = (file: string, question: string, kind: UnitReference['kind'] = 'function'): number =>
-  penalties([unit(file, '', kind)], question)[0] ?? NaN
+  penalties(standingsOf([unit(file, '', kind)]), question)[0] ?? NaN
 
 describe('what a unit stands for', () => {
   it('is a test in the forms of every language', () => {
