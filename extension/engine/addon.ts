@@ -170,7 +170,8 @@ export interface NativeModel {
   ): Promise<NativeEpisode[]>
   /**
    * Nats a token of `target` after each prefix; NaN for what was not reached in `seconds` (the first always is). What was read of
-   * the prefixes is kept, so that another target after them costs its own tokens only.
+   * the prefixes is kept, so that another target after them costs its own tokens only. Where `together` is above 0, all are read in one
+   * go by our own kernels instead, whatever time that takes.
    */
   likelihood(
     prefixes: readonly Int32Array[],

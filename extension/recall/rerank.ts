@@ -55,7 +55,9 @@ export async function likelihoods(
     )
     result.set(found, from)
   }
-  await read(0, firstUnits, options.seconds)
-  await read(firstUnits, prefixes.length, options.spareSeconds - (performance.now() - started) / 1000)
+  // A GPU reads all of them at once.
+  const first = model.info().together > 0 ? prefixes.length : firstUnits
+  await read(0, first, options.seconds)
+  await read(first, prefixes.length, options.spareSeconds - (performance.now() - started) / 1000)
   return result
 }

@@ -186,8 +186,8 @@ Napi::Value ModelObject::likelihood(const Napi::CallbackInfo& call) {
             call.Env(), call[4],
             [=](const NumberTask::Report& report) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
-                return read_likelihoods(*loaded->model, loaded->prefixes, prefixes, target, seconds, *cancel,
-                                        [&](int done) { report(Tokens(done)); });
+                return loaded->together->likelihoods(*loaded->model, loaded->prefixes, prefixes, target, seconds,
+                                                     *cancel, [&](int done) { report(Tokens(done)); });
             },
             [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
     });

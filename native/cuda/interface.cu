@@ -80,6 +80,16 @@ LONGREAD_EXPORT int32_t longread_cuda_reader_finish(LongreadReader* reader, Long
     return done([&] { *read = reader->reader.finish(); });
 }
 
+LONGREAD_EXPORT int32_t longread_cuda_reader_output(LongreadReader* reader, const LongreadOutput* output) {
+    return done([&] { reader->reader.set_output(*output); });
+}
+
+LONGREAD_EXPORT int32_t longread_cuda_reader_likelihoods(LongreadReader* reader, const LongreadBatch* batch,
+                                                         const int32_t* rows, const int32_t* wanted, int32_t count,
+                                                         float* likelihoods) {
+    return done([&] { reader->reader.likelihoods(*batch, rows, wanted, count, likelihoods); });
+}
+
 LONGREAD_EXPORT void longread_cuda_reader_free(LongreadReader* reader) { delete reader; }
 
 LONGREAD_EXPORT LongreadStore* longread_cuda_store_new(const char* bus_id, int32_t format, int32_t head_size,

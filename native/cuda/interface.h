@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 // Raised whenever anything below changes its meaning; a library of another version is not used.
-#define LONGREAD_CUDA_VERSION 2
+#define LONGREAD_CUDA_VERSION 3
 
 // Queries that one block of the attention kernel computes; a divisor of the engine's batch_tokens, so that no tile
 // crosses a place where the window slides.
@@ -98,6 +98,13 @@ typedef struct {
     const float *query_norm, *key_norm;      // [head_size], or null
 } LongreadLayer;
 
+// What comes after the last layer. Null where the architecture has none; without `matrix` it is the embedding's.
+typedef struct {
+    const float* norm;      // [embedding]
+    const uint16_t* matrix; // [vocabulary][embedding]
+    const float* bias;      // [vocabulary]
+} LongreadOutput;
+
 // What is kept of every batch: keys of key heads, and what the reference questions say of each unit.
 typedef struct {
     int32_t format;
@@ -141,6 +148,13 @@ int32_t longread_cuda_reader_recall(LongreadReader* reader, const LongreadRecall
 int32_t longread_cuda_reader_begin(LongreadReader* reader, const LongreadBatch* batch);
 // Waits for the batch that was begun first.
 int32_t longread_cuda_reader_finish(LongreadReader* reader, LongreadRead* read);
+// For likelihoods: to be told once.
+int32_t longread_cuda_reader_output(LongreadReader* reader, const LongreadOutput* output);
+// Reads a batch through all layers, each of which has been given, and returns when it is read; nothing of it is kept,
+// and no other batch may be on its way. likelihoods: [count], the log-probability (nats) of the token wanted [count]
+// after the batch's rows [count]. Lists of what is kept are not looked at.
+int32_t longread_cuda_reader_likelihoods(LongreadReader* reader, const LongreadBatch* batch, const int32_t* rows,
+                                         const int32_t* wanted, int32_t count, float* likelihoods);
 void longread_cuda_reader_free(LongreadReader* reader);
 
 // Keys of many episodes, kept on the GPU. head_slot: [head], its key slot.

@@ -17,6 +17,8 @@ struct Library {
     decltype(&longread_cuda_reader_recall) reader_recall;
     decltype(&longread_cuda_reader_begin) reader_begin;
     decltype(&longread_cuda_reader_finish) reader_finish;
+    decltype(&longread_cuda_reader_output) reader_output;
+    decltype(&longread_cuda_reader_likelihoods) reader_likelihoods;
     decltype(&longread_cuda_reader_free) reader_free;
     decltype(&longread_cuda_store_new) store_new;
     decltype(&longread_cuda_store_put) store_put;

@@ -1,6 +1,7 @@
 #include "cuda/attention.cuh"
 #include "cuda/embed.cuh"
 #include "cuda/gate.cuh"
+#include "cuda/likelihood.cuh"
 #include "cuda/masses.cuh"
 #include "cuda/norm.cuh"
 #include "cuda/pack.cuh"
@@ -15,6 +16,8 @@ namespace {
 
 // Floats: 32 MB.
 constexpr size_t masses_at_once = size_t{8} << 20;
+// Logits that are there at once: 32 MB, which the cache of a large GPU holds.
+constexpr int logit_rows = 1024, logit_columns = 8192;
 
 const __half* halves(const uint16_t* from) { return reinterpret_cast<const __half*>(from); }
 
@@ -254,17 +257,12 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
     const LongreadShape& s = shape_;
     const Products products(s);
     const Lists& lists = slot.lists;
-    const size_t rows = static_cast<size_t>(batch.rows), mixed_width = head_width(s.heads);
-    __half *qkv = wide_.data(), *mixed = qkv + rows * (mixed_width + 2 * head_width(s.key_heads));
-    __half *gate_up = wide_.data(),
-           *fed = gate_up + std::min(rows, static_cast<size_t>(s.rows)) * 2 * static_cast<size_t>(s.feed_forward);
-    const AttentionWindow window{s.window, s.sinks, s.attention_scale};
-    shifted_.reserve(static_cast<size_t>(batch.shift_count) * s.sinks * head_width(s.key_heads));
+    const size_t mixed_width = head_width(s.heads);
+    __half* qkv = wide_.data();
 
     embed(embedding_.data(), lists.tokens, x_.data(), batch.rows, s.embedding, computing_);
     for (int l = 0; l <= recall_.deepest; ++l) {
         const Layer& w = layers_[static_cast<size_t>(l)];
-        const Heads heads = heads_of(w);
         const bool last = l == recall_.deepest;
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
         if (last)
@@ -276,24 +274,108 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
         const auto [first_slot, slots] = recall_.slots_of[static_cast<size_t>(l)];
         if (slots > 0)
             pack(qkv, lists.kept_rows, lists.groups, batch.group_count, recall_.format, first_slot, slots,
-                 recall_.key_head.data(), s.head_size, heads, slot.keys.data(), computing_);
+                 recall_.key_head.data(), s.head_size, heads_of(w), slot.keys.data(), computing_);
         if (last)
             break;
-        rotate(qkv, lists.positions, batch.rows, s.head_size, heads, computing_);
-        if (batch.shift_count > 0 && s.sinks > 0)
-            shift_sinks(qkv, lists.shifts, batch.shift_count, s.sinks, s.shift_length, s.head_size, heads,
-                        shifted_.data(), computing_);
-        attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
-        linear_.multiply(products.output, mixed, w.output.data(), x_.data(), batch.rows, computing_);
-        norm(x_.data(), w.feed_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        for (int first = 0; first < batch.rows; first += s.rows) {
-            const int count = std::min(s.rows, batch.rows - first);
-            const size_t from = static_cast<size_t>(first) * static_cast<size_t>(s.embedding);
-            linear_.multiply(products.gate_up, normed_.data() + from, w.gate_up.data(), gate_up, count, computing_);
-            gate(gate_up, fed, count, s.feed_forward, computing_);
-            linear_.multiply(products.down, fed, w.down.data(), x_.data() + from, count, computing_);
+        attend(w, batch, lists, qkv);
+        feed(w, batch);
+    }
+}
+
+void Reader::attend(const Layer& w, const LongreadBatch& batch, const Lists& lists, __half* qkv) {
+    const LongreadShape& s = shape_;
+    const Heads heads = heads_of(w);
+    const AttentionWindow window{s.window, s.sinks, s.attention_scale};
+    __half* mixed = qkv + static_cast<size_t>(batch.rows) * (head_width(s.heads) + 2 * head_width(s.key_heads));
+    shifted_.reserve(static_cast<size_t>(batch.shift_count) * s.sinks * head_width(s.key_heads));
+    rotate(qkv, lists.positions, batch.rows, s.head_size, heads, computing_);
+    if (batch.shift_count > 0 && s.sinks > 0)
+        shift_sinks(qkv, lists.shifts, batch.shift_count, s.sinks, s.shift_length, s.head_size, heads, shifted_.data(),
+                    computing_);
+    attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
+    linear_.multiply(Products(s).output, mixed, w.output.data(), x_.data(), batch.rows, computing_);
+}
+
+void Reader::feed(const Layer& w, const LongreadBatch& batch) {
+    const LongreadShape& s = shape_;
+    const Products products(s);
+    __half *gate_up = wide_.data(),
+           *fed = gate_up + static_cast<size_t>(std::min(batch.rows, s.rows)) * 2 * static_cast<size_t>(s.feed_forward);
+    norm(x_.data(), w.feed_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+    for (int first = 0; first < batch.rows; first += s.rows) {
+        const int count = std::min(s.rows, batch.rows - first);
+        const size_t from = static_cast<size_t>(first) * static_cast<size_t>(s.embedding);
+        linear_.multiply(products.gate_up, normed_.data() + from, w.gate_up.data(), gate_up, count, computing_);
+        gate(gate_up, fed, count, s.feed_forward, computing_);
+        linear_.multiply(products.down, fed, w.down.data(), x_.data() + from, count, computing_);
+    }
+}
+
+void Reader::set_output(const LongreadOutput& output) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    const size_t width = static_cast<size_t>(shape_.embedding), vocabulary = static_cast<size_t>(shape_.vocabulary);
+    if (output.matrix)
+        output_.upload(halves(output.matrix), vocabulary * width);
+    if (output.bias)
+        output_bias_.upload(output.bias, vocabulary);
+    output_norm_.upload(output.norm, width);
+}
+
+void Reader::likelihoods(const LongreadBatch& batch, const int32_t* rows, const int32_t* wanted, int count, float* to) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    const LongreadShape& s = shape_;
+    if (begun_ != finished_)
+        throw std::runtime_error("a batch is being read");
+    if (batch.rows < 1 || batch.rows > s.positions || count < 1)
+        throw std::runtime_error("a batch has too many rows, or none");
+    for (int i = 0; i < count; ++i)
+        if (rows[i] < 0 || rows[i] >= batch.rows || wanted[i] < 0 || wanted[i] >= s.vocabulary)
+            throw std::runtime_error("a likelihood is wanted of what is not there");
+    if (!output_norm_.data())
+        throw std::runtime_error("the output has no weights");
+    for (const Layer& layer : layers_)
+        if (!layer.down.data())
+            throw std::runtime_error("a layer has no weights");
+    if (!tuned_)
+        tune();
+    reserve(batch.rows);
+    LongreadBatch lists = batch;
+    lists.kept_count = lists.group_count = lists.unit_count = 0;
+    deep_lists_.send(lists, computing_);
+    wanted_rows_.upload(rows, static_cast<size_t>(count));
+    wanted_.upload(wanted, static_cast<size_t>(count));
+
+    embed(embedding_.data(), deep_lists_.tokens, x_.data(), batch.rows, s.embedding, computing_);
+    for (const Layer& w : layers_) {
+        norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+        linear_.multiply(Products(s).qkv, normed_.data(), w.qkv.data(), wide_.data(), batch.rows, computing_);
+        attend(w, batch, deep_lists_, wide_.data());
+        feed(w, batch);
+    }
+    norm(x_.data(), output_norm_.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+    const size_t width = static_cast<size_t>(s.embedding);
+    const __half* matrix = output_.data() ? output_.data() : embedding_.data();
+    const int rows_at_once = std::min(count, logit_rows),
+              columns_at_once = std::min(blocks_for(s.vocabulary, 4) * 4, logit_columns);
+    picked_.reserve(static_cast<size_t>(rows_at_once) * width);
+    logits_.reserve(static_cast<size_t>(rows_at_once) * columns_at_once);
+    sums_.reserve(static_cast<size_t>(rows_at_once) * likelihood_sums);
+    likelihoods_.reserve(static_cast<size_t>(count));
+    for (int first = 0; first < count; first += rows_at_once) {
+        const int some = std::min(rows_at_once, count - first);
+        pick_rows(normed_.data(), wanted_rows_.data() + first, picked_.data(), some, s.embedding, computing_);
+        for (int token = 0; token < s.vocabulary; token += columns_at_once) {
+            const int columns = std::min(columns_at_once, s.vocabulary - token), stride = blocks_for(columns, 4) * 4;
+            check(cudaMemsetAsync(logits_.data(), 0, sizeof(float) * static_cast<size_t>(some) * stride, computing_),
+                  "the GPU failed");
+            linear_.multiply({s.embedding, columns, stride, true}, picked_.data(),
+                             matrix + static_cast<size_t>(token) * width, logits_.data(), some, computing_);
+            take_logits(logits_.data(), output_bias_.data(), wanted_.data() + first, some, columns, stride, token,
+                        sums_.data(), likelihoods_.data() + first, computing_);
         }
     }
+    computing_.wait();
+    likelihoods_.download(to, static_cast<size_t>(count));
 }
 
 void Reader::take_statistics(const LongreadBatch& batch, Slot& slot) {

@@ -1,4 +1,5 @@
-// Reads batches of episodes on a GPU, no deeper than the deepest recall head, and keeps of them what recall needs.
+// Reads batches of episodes on a GPU: no deeper than the deepest recall head, and keeps of them what recall needs; or
+// through all layers, for how likely tokens are.
 #pragma once
 #include "cuda/check.cuh"
 #include "cuda/heads.cuh"
@@ -21,6 +22,9 @@ class Reader {
     // Two batches may be on their way.
     void begin(const LongreadBatch& batch);
     LongreadRead finish();
+    void set_output(const LongreadOutput& output);
+    // [count]; waits for them, while no other batch is on its way.
+    void likelihoods(const LongreadBatch& batch, const int32_t* rows, const int32_t* wanted, int count, float* to);
 
     // Throws std::runtime_error for a shape that the kernels do not know.
     static void check_shape(const LongreadShape& shape);
@@ -65,6 +69,9 @@ class Reader {
     void reserve(int rows);
     void tune();
     void read(const LongreadBatch& batch, Slot& slot);
+    // Products of a layer, of which the attention's are there already in `qkv`: attention, and then the rest.
+    void attend(const Layer& layer, const LongreadBatch& batch, const Lists& lists, __half* qkv);
+    void feed(const Layer& layer, const LongreadBatch& batch);
     void take_statistics(const LongreadBatch& batch, Slot& slot);
 
     LongreadShape shape_;
@@ -83,6 +90,15 @@ class Reader {
     Buffer<__half> normed_, wide_;
     Buffer<__half> shifted_;
     Buffer<float> masses_; // [head][row of the reference questions][unit], of some heads
+
+    // What comes after the last layer; of a batch for likelihoods its lists, the rows that are wanted, a part of their
+    // logits, and what those come to.
+    Buffer<float> output_norm_, output_bias_;
+    Buffer<__half> output_; // empty where the embedding stands for it
+    Lists deep_lists_;
+    Buffer<int32_t> wanted_rows_, wanted_;
+    Buffer<__half> picked_;
+    Buffer<float> logits_, sums_, likelihoods_;
 
     Slot slots_[2];
     int begun_ = 0, finished_ = 0; // batches; slot = number % 2

@@ -214,4 +214,16 @@ void statistics(const float* masses, const int32_t* question_rows, int questions
     }
 }
 
+void likelihoods(const float* logits, const float* bias, const int32_t* wanted, int rows, int vocabulary, float* out) {
+    for (int r = 0; r < rows; ++r, logits += vocabulary) {
+        const auto logit = [&](int v) { return static_cast<double>(logits[v]) + (bias ? bias[v] : 0.0f); };
+        double most = -INFINITY, sum = 0;
+        for (int v = 0; v < vocabulary; ++v)
+            most = std::max(most, logit(v));
+        for (int v = 0; v < vocabulary; ++v)
+            sum += std::exp(logit(v) - most);
+        out[r] = static_cast<float>(logit(wanted[r]) - most - std::log(sum));
+    }
+}
+
 } // namespace longread::gpu::reference

@@ -47,4 +47,8 @@ void masses(const uint8_t* keys, const LongreadUnit* units, int count, int forma
 void statistics(const float* masses, const int32_t* question_rows, int questions, int units, float* means,
                 float* deviations);
 
+// out [row]: the log-probability (nats) of wanted [row] under logits [row][vocabulary] and biases [vocabulary], or
+// null.
+void likelihoods(const float* logits, const float* bias, const int32_t* wanted, int rows, int vocabulary, float* out);
+
 } // namespace longread::gpu::reference

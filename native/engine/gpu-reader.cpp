@@ -109,7 +109,7 @@ LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int si
 void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 
 GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
-    : place_(place), shape_(shape_of(model.hyper, layers, window, sinks, room)), hyper_(model.hyper) {
+    : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room)), hyper_(model.hyper) {
     const int threads = model.backend->threads();
     const std::vector<float> factors = joined<float>({model.rope_factors}, 1);
     const std::vector<float> turns =
@@ -120,15 +120,16 @@ GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, in
     if (!reader_)
         fail();
     try {
-        copy_weights(model, threads);
+        copy_weights(model, layers, threads);
     } catch (...) {
         place_.library->reader_free(reader_);
         throw;
     }
 }
 
-void GpuReader::copy_weights(const Model& model, int threads) {
-    for (int l = 0; l < shape_.layers; ++l) {
+// Of the layers up to `layers` that are not there yet.
+void GpuReader::copy_weights(const Model& model, int layers, int threads) {
+    for (int l = loaded_; l < layers; ++l) {
         const Layer& from = model.layers[static_cast<size_t>(l)];
         const auto qkv = joined<uint16_t>({from.wq, from.wk, from.wv}, threads);
         const auto output = joined<uint16_t>({from.wo}, threads);
@@ -143,7 +144,80 @@ void GpuReader::copy_weights(const Model& model, int threads) {
                                   data(bias),  data(query_norm),      data(key_norm)};
         if (place_.library->reader_layer(reader_, l, &layer) != 0)
             fail();
+        loaded_ = l + 1;
     }
+}
+
+// All layers, and what comes after them.
+void GpuReader::deepen(const Model& model) {
+    const int threads = model.backend->threads();
+    copy_weights(model, shape_.layers, threads);
+    if (has_output_)
+        return;
+    const bool own = model.output != model.token_embedding;
+    const uint64_t bytes = own ? 2 * static_cast<uint64_t>(ggml_nelements(model.output)) : 0;
+    // As room_for() leaves a gigabyte.
+    if (own && place_.library->free_bytes(place_.bus_id.c_str()) < bytes + (uint64_t{1} << 30))
+        throw gpu::Failure("the GPU has too little free memory for the weights of the output");
+    const auto norm = joined<float>({model.output_norm}, 1), bias = joined<float>({model.output_bias}, 1);
+    const auto matrix = own ? joined<uint16_t>({model.output}, threads) : std::vector<uint16_t>();
+    const LongreadOutput output{norm.data(), own ? matrix.data() : nullptr, bias.empty() ? nullptr : bias.data()};
+    if (place_.library->reader_output(reader_, &output) != 0)
+        fail();
+    has_output_ = true;
+}
+
+std::vector<float> GpuReader::likelihoods(const Model& model, const std::vector<std::vector<int32_t>>& prefixes,
+                                          const std::vector<int32_t>& target, const Cancel& cancel,
+                                          const std::function<void(int)>& progress) {
+    deepen(model);
+    std::vector<float> results;
+    while (results.size() < prefixes.size()) {
+        cancel.check();
+        std::vector<std::vector<int32_t>> texts;
+        std::vector<int32_t> rows, wanted;
+        int tokens = 0;
+        for (size_t p = results.size(); p < prefixes.size(); ++p) {
+            // Nothing comes after the target's last token.
+            std::vector<int32_t> text = prefixes[p];
+            text.insert(text.end(), target.begin(), target.end() - 1);
+            const int count = static_cast<int>(text.size());
+            if (tokens > 0 && tokens + count > shape_.rows)
+                break;
+            for (int32_t token : text)
+                if (token < 0 || token >= hyper_.vocabulary)
+                    throw Error("internal", "Token " + std::to_string(token) + " is not in the model's vocabulary.");
+            for (size_t t = 0; t < target.size(); ++t) {
+                rows.push_back(tokens + static_cast<int32_t>(prefixes[p].size() - 1 + t));
+                wanted.push_back(target[t]);
+            }
+            tokens += count;
+            texts.push_back(std::move(text));
+        }
+        std::vector<gpu::EpisodeView> views(texts.size());
+        for (size_t i = 0; i < texts.size(); ++i) {
+            views[i].tokens = texts[i].data();
+            views[i].count = static_cast<int32_t>(texts[i].size());
+        }
+        gpu::EpisodeRule rule;
+        rule.window = shape_.window;
+        rule.sinks = shape_.sinks;
+        rule.head_size = shape_.head_size;
+        const gpu::EpisodeBatch layout(views.data(), views.size(), rule);
+        const LongreadBatch batch = layout.view();
+        std::vector<float> each(rows.size());
+        if (place_.library->reader_likelihoods(reader_, &batch, rows.data(), wanted.data(),
+                                               static_cast<int32_t>(rows.size()), each.data()) != 0)
+            fail();
+        for (size_t i = 0; i < texts.size(); ++i) {
+            double sum = 0;
+            for (size_t t = 0; t < target.size(); ++t)
+                sum += each[i * target.size() + t];
+            results.push_back(static_cast<float>(sum / static_cast<double>(target.size())));
+        }
+        progress(static_cast<int>(results.size()));
+    }
+    return results;
 }
 
 GpuReader::~GpuReader() {

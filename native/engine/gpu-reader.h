@@ -3,6 +3,7 @@
 #pragma once
 #include "cuda/library.h"
 #include "engine/segments.h"
+#include <algorithm>
 
 namespace longread {
 
@@ -13,16 +14,24 @@ class GpuReader {
         int rows = 0, longest = 0;
     };
 
-    // For episodes with this window and these sinks, read as deep as `layers`. Copies weights, which takes a while.
-    // Throws gpu::Failure.
+    // For episodes with this window and these sinks, read as deep as `layers` at first. Copies weights, which takes a
+    // while. Throws gpu::Failure.
     GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room);
     ~GpuReader();
     GpuReader(const GpuReader&) = delete;
     GpuReader& operator=(const GpuReader&) = delete;
 
     bool serves(int layers, const EpisodeOptions& like) const {
-        return layers <= shape_.layers && like.window == shape_.window && like.sinks == shape_.sinks;
+        return layers <= loaded_ && like.window == shape_.window && like.sinks == shape_.sinks;
     }
+    // Mean log-likelihood (nats a token) of `target` right after each prefix, of all of them read together, as
+    // read_likelihoods() gives it; every prefix with the target at most longest_text(). The first call copies the
+    // weights of the layers that are not there yet. Throws Error("cancelled") between two batches, gpu::Failure.
+    std::vector<float> likelihoods(const Model& model, const std::vector<std::vector<int32_t>>& prefixes,
+                                   const std::vector<int32_t>& target, const Cancel& cancel,
+                                   const std::function<void(int)>& progress);
+    // Tokens that are read together without a window that slides.
+    int longest_text() const { return std::min(shape_.rows, shape_.window); }
     // Episodes of one format and bank, each of at least one token and at most longest(). Throws Error("cancelled")
     // between two batches, Error("usage"), gpu::Failure. `progress` gets the tokens read of all of them.
     std::vector<std::shared_ptr<Segment>> read(const RecallHeads& heads,
@@ -39,7 +48,8 @@ class GpuReader {
 
   private:
     struct Batch;
-    void copy_weights(const Model& model, int layers);
+    void copy_weights(const Model& model, int layers, int threads);
+    void deepen(const Model& model);
     void tell_recall(const RecallHeads& heads, const EpisodeOptions& like);
     Batch begin(const RecallHeads& heads, const std::vector<const EpisodeOptions*>& episodes, size_t first);
     void finish(Batch& batch, const RecallHeads& heads);
@@ -49,7 +59,9 @@ class GpuReader {
     LongreadShape shape_{};
     Hyper hyper_;
     LongreadReader* reader_ = nullptr;
-    uint64_t told_ = 0; // which heads, format and bank the reader was told
+    int loaded_ = 0;          // layers whose weights are there
+    bool has_output_ = false; // and those of what comes after them
+    uint64_t told_ = 0;       // which heads, format and bank the reader was told
 };
 
 } // namespace longread

@@ -1,5 +1,6 @@
 #include "engine/together.h"
 #include "engine/reader.h"
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -97,7 +98,47 @@ bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOpti
     if (!(apart < 0.15))
         throw gpu::Failure("what they read differs by " + std::to_string(apart) + " from what ggml reads");
     reader_ = std::move(reader);
+    deep_ = deep_ == Deep::refused ? Deep::refused : Deep::untried;
     return true;
+}
+
+std::vector<float> Together::likelihoods(Model& model, ReadPrefixes& kept,
+                                         const std::vector<std::vector<int32_t>>& prefixes,
+                                         const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
+                                         const std::function<void(int)>& progress) {
+    const auto by_engine = [&](const std::vector<std::vector<int32_t>>& of, const std::function<void(int)>& tell) {
+        return read_likelihoods(model, kept, of, target, seconds, cancel, tell);
+    };
+    size_t longest = 0;
+    bool empty = prefixes.empty() || target.empty();
+    for (const auto& prefix : prefixes) {
+        longest = std::max(longest, prefix.size() + target.size());
+        empty = empty || prefix.empty();
+    }
+    if (!place_ || deep_ == Deep::refused || empty)
+        return by_engine(prefixes, progress);
+    try {
+        // What most profiles read with; where files are read with another window a reader is made for that.
+        if (!reader_)
+            reader_ = std::make_unique<GpuReader>(*place_, model, model.hyper.layers, 2048, 4, room_);
+        if (longest > static_cast<size_t>(reader_->longest_text()))
+            return by_engine(prefixes, progress);
+        const auto results = reader_->likelihoods(model, prefixes, target, cancel, progress);
+        if (deep_ == Deep::untried) {
+            const float should = by_engine({prefixes.front()}, [](int) {}).front(), is = results.front();
+            // Weights of few bits and activations of 8 make the engine's differ by some hundredths of a nat from those
+            // of half precision; what is wrong differs by nats.
+            if (!(std::fabs(is - should) < 0.15f + 0.05f * std::fabs(should)))
+                throw gpu::Failure("a likelihood was " + std::to_string(is) + " where ggml's is " +
+                                   std::to_string(should));
+            deep_ = Deep::used;
+        }
+        return results;
+    } catch (const gpu::Failure& failure) {
+        deep_ = Deep::refused;
+        std::fprintf(stderr, "Units are read again without our own CUDA kernels: %s.\n", failure.what());
+    }
+    return by_engine(prefixes, progress);
 }
 
 std::vector<std::shared_ptr<Segment>> Together::read(Model& model, const RecallHeads& heads,

@@ -1,7 +1,9 @@
-// Many episodes in one call: by our own kernels on a GPU where they can be used, and by the engine one after the other
-// where they cannot, or not any more. What is kept of an episode is the same, within rounding.
+// Many episodes, or texts before a question, in one call: by our own kernels on a GPU where they can be used, and by
+// the engine one after the other where they cannot, or not any more. What is kept of an episode is the same, within
+// rounding.
 #pragma once
 #include "engine/gpu-reader.h"
+#include "engine/likelihoods.h"
 #include <mutex>
 
 namespace longread {
@@ -15,6 +17,11 @@ class Together {
     std::vector<std::shared_ptr<Segment>> read(Model& model, const RecallHeads& heads,
                                                const std::vector<EpisodeOptions>& episodes, const Cancel& cancel,
                                                const std::function<void(int)>& progress);
+
+    // As read_likelihoods(); by our kernels all prefixes are read together, whatever time that takes.
+    std::vector<float> likelihoods(Model& model, ReadPrefixes& kept, const std::vector<std::vector<int32_t>>& prefixes,
+                                   const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
+                                   const std::function<void(int)>& progress);
 
     // Tokens that are best read in one call; 0: it makes no difference.
     int tokens() const;
@@ -32,6 +39,8 @@ class Together {
     std::string refusal_;
     GpuReader::Room room_;
     std::unique_ptr<GpuReader> reader_;
+    // Of likelihoods by our kernels: not yet compared with the engine's, used, or given up.
+    enum class Deep { untried, used, refused } deep_ = Deep::untried;
 };
 
 } // namespace longread

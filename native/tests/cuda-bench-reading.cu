@@ -164,4 +164,46 @@ void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& s
     std::fflush(stdout);
 }
 
+void bench_likelihoods(const BenchGpu& gpu, const char* name, const LongreadShape& shape) {
+    // What a question reads again: units with headers, and the question's tokens behind them.
+    constexpr int texts = 32, length = 190, target = 12, times = 20;
+    LongreadReader* reader = random_reader(gpu, shape);
+    const std::vector<float> ones(static_cast<size_t>(shape.embedding), 1.0f);
+    const LongreadOutput output{ones.data(), nullptr, nullptr};
+    expect(longread_cuda_reader_output(reader, &output) == 0);
+    std::vector<int32_t> tokens(texts * length), rows, wanted;
+    for (size_t t = 0; t < tokens.size(); ++t)
+        tokens[t] = static_cast<int32_t>(t * 7919 % static_cast<size_t>(shape.vocabulary));
+    std::vector<EpisodeView> views(texts);
+    for (int i = 0; i < texts; ++i) {
+        views[static_cast<size_t>(i)].tokens = tokens.data() + i * length;
+        views[static_cast<size_t>(i)].count = length;
+        for (int t = 0; t < target; ++t) {
+            rows.push_back(i * length + length - target + t);
+            wanted.push_back(t);
+        }
+    }
+    EpisodeRule rule;
+    rule.window = shape.window;
+    rule.sinks = shape.sinks;
+    rule.head_size = shape.head_size;
+    const EpisodeBatch layout(views.data(), views.size(), rule);
+    const LongreadBatch batch = layout.view();
+    std::vector<float> likelihoods(rows.size());
+    std::vector<double> took;
+    for (int i = 0; i < times + 2; ++i) { // two for what is made with the first
+        const auto start = std::chrono::steady_clock::now();
+        expect(longread_cuda_reader_likelihoods(reader, &batch, rows.data(), wanted.data(),
+                                                static_cast<int32_t>(rows.size()), likelihoods.data()) == 0);
+        if (i >= 2)
+            took.push_back(1000 * seconds_since(start));
+    }
+    longread_cuda_reader_free(reader);
+    std::sort(took.begin(), took.end());
+    std::printf("{\"bench\":\"likelihoods\",\"shape\":\"%s\",\"texts\":%d,\"tokens\":%d,\"wanted\":%zu,"
+                "\"milliseconds\":%.2f,\"slowest\":%.2f}\n",
+                name, texts, texts * length, rows.size(), took[took.size() / 2], took.back());
+    std::fflush(stdout);
+}
+
 } // namespace longread::gpu

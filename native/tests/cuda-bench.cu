@@ -1,6 +1,6 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
-// WHAT names or of the questions ("questions") alone. Weights are random, and all layers have the same; only shapes
-// matter.
+// WHAT names, of scoring questions ("questions") or of reading units again ("likelihoods") alone. Weights are random,
+// and all layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
 #include <string>
 
@@ -50,6 +50,11 @@ int main(int count, char** arguments) {
         for (const auto& [name, read] : shapes)
             if (wanted(name))
                 bench_reading(gpu, name, read);
+        for (auto [name, read] : shapes) {
+            read.rows = read.positions = 8192;
+            if (wanted(name) || only == "likelihoods")
+                bench_likelihoods(gpu, name, read);
+        }
         for (int tokens : {64000, 500000, 1000000})
             for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
                 if (wanted("questions"))

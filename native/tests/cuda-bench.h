@@ -26,6 +26,8 @@ inline void expect(bool done) {
 
 // Reading files with random weights of a known shape, beside the products of its layers alone. Prints a JSON line.
 void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
+// How long it takes to read 32 units again with a question behind each, through all layers. Prints a JSON line.
+void bench_likelihoods(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 // A question against so many stored tokens. Prints a JSON line.
 void bench_store(const BenchGpu& gpu, int tokens, int head_size, int format);
 

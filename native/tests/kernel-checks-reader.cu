@@ -48,6 +48,11 @@ ReferenceWeights random_weights(const LongreadShape& shape, bool extras, Random&
         }
         w.layers.push_back(layer);
     }
+    w.output_norm = norm(width);
+    if (extras) { // an output of its own, and biases
+        w.output = matrix(static_cast<size_t>(shape.vocabulary), width);
+        w.output_bias = random.halves(static_cast<size_t>(shape.vocabulary), 0.5f);
+    }
     return w;
 }
 
@@ -155,6 +160,33 @@ void check_store(Checks& checks, const char* bus_id, const LongreadRecall& recal
     longread_cuda_store_free(store);
 }
 
+// Every third row of a batch, and its last one.
+void check_deep(Checks& checks, const std::string& of, LongreadReader* reader, const ReferenceWeights& w,
+                const LongreadBatch& batch, Random& random) {
+    std::vector<int32_t> rows, wanted;
+    for (int32_t row = 0; row < batch.rows; row += 3)
+        rows.push_back(row);
+    rows.push_back(batch.rows - 1);
+    for (size_t i = 0; i < rows.size(); ++i)
+        wanted.push_back(random.below(w.shape.vocabulary));
+    const int32_t count = static_cast<int32_t>(rows.size());
+    std::vector<float> is(rows.size());
+    const auto read = [&] {
+        return longread_cuda_reader_likelihoods(reader, &batch, rows.data(), wanted.data(), count, is.data()) == 0;
+    };
+    checks.expect("likelihoods without an output are refused", !read());
+    const std::vector<uint16_t> matrix = to_halves(w.output);
+    const LongreadOutput output{w.output_norm.data(), w.output.empty() ? nullptr : matrix.data(),
+                                w.output_bias.empty() ? nullptr : w.output_bias.data()};
+    checks.expect("is told what comes after the last layer", longread_cuda_reader_output(reader, &output) == 0);
+    const bool done = read();
+    checks.expect("reads all layers" + (done ? "" : std::string(": ") + longread_cuda_error()), done);
+    // F16 activations against F32 ones: nats, of likelihoods about log(vocabulary) below 0.
+    checks.compare("likelihoods" + of, is, likelihoods_by_references(w, batch, rows, wanted), 0.03, 0.005);
+    wanted.back() = w.shape.vocabulary;
+    checks.expect("a token that is not there is refused", !read());
+}
+
 void check_shape(Checks& checks, const char* bus_id, const char* cublas, const LongreadShape& shape, bool extras,
                  const std::vector<std::vector<int>>& batches) {
     Random random(6);
@@ -211,6 +243,7 @@ void check_shape(Checks& checks, const char* bus_id, const char* cublas, const L
         if (i == 0)
             check_store(checks, bus_id, recall, shape.head_size, should, batch, layouts[i], batches[i].size(), 16);
     }
+    check_deep(checks, of, reader, weights, layouts.back().view(), random);
     longread_cuda_reader_free(reader);
 }
 

@@ -7,10 +7,9 @@ namespace {
 
 const float* data_or_null(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
 
-} // namespace
-
-ReferenceRead read_by_references(const ReferenceWeights& weights, const LongreadRecall& recall,
-                                 const LongreadBatch& b) {
+// [row][embedding] after the layers; with `recall` no deeper than it asks for, and what it keeps into `read`.
+std::vector<float> read_layers(const ReferenceWeights& weights, const LongreadRecall* recall, const LongreadBatch& b,
+                               ReferenceRead& read) {
     const LongreadShape& s = weights.shape;
     const size_t rows = static_cast<size_t>(b.rows), width = static_cast<size_t>(s.embedding);
     const int mixed_width = s.heads * s.head_size, qkv_width = mixed_width + 2 * s.key_heads * s.head_size;
@@ -18,11 +17,10 @@ ReferenceRead read_by_references(const ReferenceWeights& weights, const Longread
     std::vector<float> x = of(s.embedding), normed = x, qkv = of(qkv_width), mixed = of(mixed_width);
     std::vector<float> gate_up = of(2 * s.feed_forward), fed = of(s.feed_forward);
     std::vector<float> shifted(static_cast<size_t>(b.shift_count) * s.sinks * s.key_heads * s.head_size);
-    ReferenceRead read;
     read.keys.resize(b.key_bytes);
     for (size_t r = 0; r < rows; ++r)
         std::copy_n(weights.embedding.data() + static_cast<size_t>(b.tokens[r]) * width, width, x.data() + r * width);
-    const int deepest = recall.key_layer[recall.key_slots - 1];
+    const int deepest = recall ? recall->key_layer[recall->key_slots - 1] : s.layers - 1;
     for (int l = 0; l <= deepest; ++l) {
         const ReferenceLayer& w = weights.layers[static_cast<size_t>(l)];
         const reference::Heads heads{s.heads,
@@ -36,11 +34,11 @@ ReferenceRead read_by_references(const ReferenceWeights& weights, const Longread
                                      weights.turns.data()};
         reference::norm(x.data(), w.attention_norm.data(), normed.data(), b.rows, s.embedding, s.norm_epsilon);
         reference::linear(normed.data(), w.qkv.data(), qkv.data(), b.rows, s.embedding, qkv_width, false);
-        for (int k = 0; k < recall.key_slots; ++k)
-            if (recall.key_layer[k] == l)
-                reference::pack(qkv.data(), b.kept_rows, b.groups, b.group_count, recall.format, k, recall.key_head[k],
-                                heads, read.keys.data());
-        if (l == deepest)
+        for (int k = 0; recall && k < recall->key_slots; ++k)
+            if (recall->key_layer[k] == l)
+                reference::pack(qkv.data(), b.kept_rows, b.groups, b.group_count, recall->format, k,
+                                recall->key_head[k], heads, read.keys.data());
+        if (recall && l == deepest)
             break;
         reference::rotate(qkv.data(), b.positions, b.rows, heads);
         reference::shift_sinks(qkv.data(), b.shifts, b.shift_count, s.sinks, s.shift_length, heads, shifted.data());
@@ -53,6 +51,16 @@ ReferenceRead read_by_references(const ReferenceWeights& weights, const Longread
         reference::gate(gate_up.data(), fed.data(), b.rows, s.feed_forward);
         reference::linear(fed.data(), w.down.data(), x.data(), b.rows, s.feed_forward, s.embedding, true);
     }
+    return x;
+}
+
+} // namespace
+
+ReferenceRead read_by_references(const ReferenceWeights& weights, const LongreadRecall& recall,
+                                 const LongreadBatch& b) {
+    const LongreadShape& s = weights.shape;
+    ReferenceRead read;
+    read_layers(weights, &recall, b, read);
     if (recall.questions == 0)
         return read;
     int asked = 0;
@@ -69,6 +77,28 @@ ReferenceRead read_by_references(const ReferenceWeights& weights, const Longread
                               read.means.data() + head * units, read.deviations.data() + head * units);
     }
     return read;
+}
+
+std::vector<float> likelihoods_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,
+                                             const std::vector<int32_t>& rows, const std::vector<int32_t>& wanted) {
+    const LongreadShape& s = weights.shape;
+    LongreadBatch b = batch;
+    b.key_bytes = 0;
+    ReferenceRead nothing;
+    const std::vector<float> x = read_layers(weights, nullptr, b, nothing);
+    const size_t width = static_cast<size_t>(s.embedding);
+    const int count = static_cast<int>(rows.size());
+    std::vector<float> picked, normed(rows.size() * width), logits(rows.size() * static_cast<size_t>(s.vocabulary));
+    for (int32_t row : rows)
+        picked.insert(picked.end(), x.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(row) * width),
+                      x.begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(row + 1) * width));
+    reference::norm(picked.data(), weights.output_norm.data(), normed.data(), count, s.embedding, s.norm_epsilon);
+    const std::vector<float>& matrix = weights.output.empty() ? weights.embedding : weights.output;
+    reference::linear(normed.data(), matrix.data(), logits.data(), count, s.embedding, s.vocabulary, false);
+    std::vector<float> result(rows.size());
+    reference::likelihoods(logits.data(), data_or_null(weights.output_bias), wanted.data(), count, s.vocabulary,
+                           result.data());
+    return result;
 }
 
 } // namespace longread::gpu

@@ -14,6 +14,7 @@ struct ReferenceWeights {
     LongreadShape shape;
     std::vector<float> turns, embedding;
     std::vector<ReferenceLayer> layers;
+    std::vector<float> output_norm, output, output_bias; // as LongreadOutput
 };
 
 struct ReferenceRead {
@@ -23,5 +24,9 @@ struct ReferenceRead {
 
 ReferenceRead read_by_references(const ReferenceWeights& weights, const LongreadRecall& recall,
                                  const LongreadBatch& batch);
+
+// As longread_cuda_reader_likelihoods.
+std::vector<float> likelihoods_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,
+                                             const std::vector<int32_t>& rows, const std::vector<int32_t>& wanted);
 
 } // namespace longread::gpu
