@@ -30,6 +30,17 @@ export interface RerankOptions {
  */
 const ask = '\n# In plain words: '
 
+/** As much of a text as has more than its first tokens nearly always; and tokens that the end of a text that was cut may change. */
+const cutAt = 12 * unitTokens
+const cutMargin = 16
+
+/** The first tokens of a unit. Some units are a hundred times as long, and a question waits for each to be cut to tokens. */
+function firstTokens(model: Pick<LoadedModel['model'], 'tokenize'>, text: string): Int32Array {
+  const tokens = model.tokenize(text.slice(0, cutAt), false)
+  const enough = text.length <= cutAt || tokens.length >= unitTokens + cutMargin
+  return (enough ? tokens : model.tokenize(text, false)).subarray(0, unitTokens)
+}
+
 /** Log-likelihood of the question in nats a token, for each candidate, best first; NaN for those that the time did not reach. */
 export async function likelihoods(
   { addon, model }: LoadedModel,
@@ -40,11 +51,11 @@ export async function likelihoods(
   const target = model.tokenize(question, false)
   const { beginToken } = model.info()
   const begin = beginToken >= 0 ? [beginToken] : []
+  const asking = model.tokenize(ask, false)
   const prefixes = candidates.map(({ unit, text }) => {
     const symbol = unit.symbol === '' ? '' : `# ${unit.symbol}\n`
     const head = model.tokenize(fileHeader(unit.file) + symbol, false)
-    const body = model.tokenize(text, false).subarray(0, unitTokens)
-    return Int32Array.from([...begin, ...head, ...body, ...model.tokenize(ask, false)])
+    return Int32Array.from([...begin, ...head, ...firstTokens(model, text), ...asking])
   })
   const result = new Float32Array(prefixes.length).fill(NaN)
   const started = performance.now()

@@ -3,12 +3,11 @@
  * excludes, and the `.gitignore` files above the root when the root lies inside a larger repository. Nothing here fails:
  * a file that is not there or cannot be read holds no rules, as in git.
  */
-import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
-import { lstat, open, readFile } from 'node:fs/promises'
+import { lstat, open } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
+import { globalExcludes } from './git-excludes'
 import { bytesOf, FolderRules, noRules, parseRules, type RuleList } from './ignore-rules'
 
 /** Bytes of an ignore file: a hundred thousand rules. Of more, memory would run out, not only time. */
@@ -25,9 +24,9 @@ export interface GitRules {
 
 /** The rules from outside the root. The `.gitignore` of the root and of folders in it are read on the way. */
 export async function rulesAround(root: string): Promise<GitRules> {
-  const excludes = await globalExcludes(root)
-  const global = excludes === undefined ? [] : [await rulesOf(excludes, shortened(excludes), '', true)]
   const top = await repositoryAround(root)
+  const excludes = await globalExcludes(root, top === undefined ? undefined : await gitDirectoryOf(top))
+  const global = excludes === undefined ? [] : [await rulesOf(excludes, shortened(excludes), '', true)]
   if (top === undefined) return { prefix: '', lists: global }
   const folders = top === root ? [] : path.relative(top, root).split(path.sep)
   const up = (count: number) => '../'.repeat(folders.length - count)
@@ -110,49 +109,6 @@ async function gitDirectoryOf(folder: string): Promise<string | undefined> {
   } catch {
     return undefined
   }
-}
-
-/** The file that `core.excludesFile` names, or git's default for it. */
-async function globalExcludes(root: string): Promise<string | undefined> {
-  const named = (await askGit(root)) ?? (await readConfig())
-  if (named === '') return undefined
-  if (named !== undefined) return path.resolve(root, named.replace(/^~(?=\/|$)/, homedir()))
-  return path.join(configHome(), 'git', 'ignore')
-}
-
-const configHome = () => {
-  const named = process.env['XDG_CONFIG_HOME']
-  return named === undefined || named === '' ? path.join(homedir(), '.config') : named
-}
-
-/** What git itself says, which knows includes and every place of its configuration; undefined without git or an answer. */
-async function askGit(root: string): Promise<string | undefined> {
-  // Set inside git's hooks, these would answer for another repository.
-  const env = { ...process.env, GIT_DIR: undefined, GIT_WORK_TREE: undefined, GIT_INDEX_FILE: undefined }
-  try {
-    const { stdout } = await promisify(execFile)('git', ['config', '-z', '--type=path', '--get', 'core.excludesFile'], {
-      cwd: root,
-      env,
-      timeout: 5000,
-    })
-    return stdout.replace(/\0$/, '')
-  } catch {
-    return undefined
-  }
-}
-
-/** For machines without git: the user's configuration files, read for this one entry. */
-async function readConfig(): Promise<string | undefined> {
-  for (const file of [path.join(homedir(), '.gitconfig'), path.join(configHome(), 'git', 'config')]) {
-    const text = await readFile(file, 'utf8').catch(() => '')
-    let section = ''
-    for (const line of text.split('\n')) {
-      section = /^\s*\[\s*([^\]]*?)\s*\]/.exec(line)?.[1]?.toLowerCase() ?? section
-      const value = /^\s*excludesfile\s*=\s*(?:"([^"]*)"|(.*?))\s*$/i.exec(line)
-      if (section === 'core' && value !== null) return value[1] ?? value[2]
-    }
-  }
-  return undefined
 }
 
 const shortened = (file: string) => {

@@ -1,7 +1,7 @@
 /** Ignore rules decide as git does: compared with `git check-ignore` on random patterns, names and trees. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import fc from 'fast-check'
 import { discover } from '../../extension/workspace/discovery'
@@ -219,6 +219,36 @@ describe('ignore rules', () => {
       return discover(root)
     }
     assert.deepEqual((await withHome(home, withoutGit)).skipped, expected)
+  })
+
+  it('of core.excludesFile are asked of git once, and again when its configuration changes', async () => {
+    const home = await temporaryTree({ mine: '*.mine\n', other: '*.other\n' })
+    const root = await temporaryTree({ 'a.mine': 'x', 'a.other': 'x' })
+    git(root, 'init', '-q')
+    const real = execFileSync('which', ['git']).toString().trim()
+    const bin = await temporaryTree({ git: `#!/bin/sh\necho "$@" >> '${home}/calls'\nexec '${real}' "$@"\n` })
+    await chmod(path.join(bin, 'git'), 0o755)
+    const ignored = () =>
+      withHome(home, async () => {
+        process.env['PATH'] = `${bin}:${process.env['PATH']}`
+        return (await discover(root)).skipped.map(({ file }) => file).filter((file) => file !== '.git/')
+      })
+    const calls = async () => (await readFile(path.join(home, 'calls'), 'utf8')).split('\n').length - 1
+    assert.deepEqual(await ignored(), [])
+    const first = await calls()
+    assert.ok(first > 0)
+    assert.deepEqual(await ignored(), [])
+    assert.equal(await calls(), first)
+    // One that was not there, one that it includes, the repository's own.
+    await writeTree(home, { '.gitconfig': '[include]\n\tpath = more\n' })
+    assert.deepEqual(await ignored(), [])
+    await writeTree(home, { more: '[core]\n\texcludesFile = ~/mine\n' })
+    assert.deepEqual(await ignored(), ['a.mine'])
+    git(root, 'config', 'core.excludesFile', path.join(home, 'other'))
+    assert.deepEqual(await ignored(), ['a.other'])
+    const then = await calls()
+    assert.deepEqual(await ignored(), ['a.other'])
+    assert.equal(await calls(), then)
   })
 
   it('are not read through a link, nor from a pipe', async () => {
