@@ -12,6 +12,12 @@ function setting<N extends SettingName>(name: N, scope?: vscode.Uri): Settings[N
 
 export const readingStart = (folder: vscode.Uri): Settings['reading.start'] => setting('reading.start', folder)
 
+/** Whether VS Code watches all files of a folder that are read; what it may leave out is what nobody reads. */
+export function watchesAll(folder: vscode.Uri): boolean {
+  const left = vscode.workspace.getConfiguration('files', folder).get<Record<string, boolean>>('watcherExclude') ?? {}
+  return Object.entries(left).every(([glob, out]) => !out || /(^|\/)(\.git|\.hg|\.svn|node_modules)(\/|$)/.test(glob))
+}
+
 /** How a model is run. The same for every call, since another way of running it is loading it again. */
 export const engineOptions = (model: string): EngineOptions => ({
   model,

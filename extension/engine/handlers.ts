@@ -170,7 +170,7 @@ class Engine {
   ): Promise<Memory> {
     const memory = await this.memory(request, tools)
     // A question is the most urgent there is: it gives way to nothing.
-    const options = this.options(request, tools, uninterrupted)
+    const options = { ...this.options(request, tools, uninterrupted), watched: request.watched }
     if (request.now !== true) await memory.read(options)
     else {
       if (!memory.hasLooked) await memory.look(options)

@@ -43,6 +43,16 @@ export type RecallWhat = Omit<RecallRequest, keyof StreamRequest | 'now'>
 
 type Engine = Pick<EngineClient, 'call'>
 
+export interface SessionOptions extends ChangesOptions {
+  /** The texts that are open and not saved, by file. */
+  readonly unsaved?: () => ReadonlyMap<string, string>
+  /** Whether `changed` is told of every file that changes. Then a question need not look at all of them. */
+  readonly watched?: () => boolean
+}
+
+/** They are looked at all the same after this time, for a watcher may lose something (ms). */
+const longestUnseen = 5 * 60_000
+
 export class WorkspaceSession {
   #state: SessionState = { kind: 'unread' }
   readonly #listeners = new Set<(state: SessionState) => void>()
@@ -59,15 +69,19 @@ export class WorkspaceSession {
   readonly #changes: Changes
   readonly #unsaved: Unsaved
 
-  /**
-   * `request` gives the settings as they are now; it rejects with `no-model` where there is none. `unsaved` gives the texts that are
-   * open and not saved, by file.
-   */
+  /** When the files were last looked at from the start to the end: the start. */
+  #seenAt = -Infinity
+  readonly #watched: () => boolean
+  readonly #now: () => number
+
+  /** `request` gives the settings as they are now; it rejects with `no-model` where there is none. */
   constructor(
     private readonly engine: Engine,
     private readonly request: () => Promise<StreamRequest>,
-    { unsaved, ...changes }: ChangesOptions & { readonly unsaved?: () => ReadonlyMap<string, string> } = {},
+    { unsaved, watched = () => false, ...changes }: SessionOptions = {},
   ) {
+    this.#watched = watched
+    this.#now = () => changes.clock?.now() ?? performance.now()
     this.#changes = new Changes((files) => void this.#update(files.map((file) => ({ file }))), changes)
     this.#unsaved = new Unsaved(unsaved)
   }
@@ -113,6 +127,7 @@ export class WorkspaceSession {
     const read = this.#wanted || begun
     this.#held = undefined
     this.#progress = undefined
+    this.#seenAt = -Infinity
     this.#unsaved.forget()
     this.#wanted = read
     if (this.#reading) this.#reading.abort.abort()
@@ -206,6 +221,8 @@ export class WorkspaceSession {
         await this.#reading.ended
       }
       if (options.signal?.aborted) throw cancelled()
+      const watched = this.#isSeen
+      const started = this.#now()
       // It is found by its words at once; the question does not wait for it.
       void this.#update(this.#unsaved.changes(), request)
       // The first reading of a big repository takes long: its part that is held can answer.
@@ -215,7 +232,9 @@ export class WorkspaceSession {
         this.#unsaved.forget()
         options.onRestart?.()
       }
-      return await call(request, now, { ...options, onRestart })
+      const result = await call(watched ? { ...request, watched } : request, now, { ...options, onRestart })
+      if (!watched && !now) this.#seenAt = Math.max(this.#seenAt, started)
+      return result
     } finally {
       this.#asking--
       // A question reads what had changed; asking again tells how much is held now.
@@ -248,6 +267,12 @@ export class WorkspaceSession {
       this.#set({ kind: this.#isChanging ? 'stale' : 'ready', held: this.#held })
   }
 
+  /** The engine knows of all that is on disk, as far as a watcher can tell. */
+  get #isSeen(): boolean {
+    const isQuiet = this.#state.kind === 'ready' && !this.#reading && !this.#wanted && !this.#isChanging
+    return isQuiet && this.#now() - this.#seenAt < longestUnseen && this.#watched()
+  }
+
   /** Changes are being read, or will be in a moment. */
   get #isChanging(): boolean {
     return this.#updating > 0 || this.#changes.waiting
@@ -268,6 +293,7 @@ export class WorkspaceSession {
 
   /** Where the session stands after it. */
   async #readOnce(signal: AbortSignal): Promise<SessionState> {
+    const started = this.#now()
     try {
       const held = await this.engine.call('stream', await this.request(), {
         signal,
@@ -278,6 +304,7 @@ export class WorkspaceSession {
       })
       this.#held = held
       this.#progress = undefined
+      this.#seenAt = started
       return this.#wanted || this.#isChanging ? { kind: 'stale', held } : { kind: 'ready', held }
     } catch (thrown) {
       if (!signal.aborted) return this.#failed(thrown)

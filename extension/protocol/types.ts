@@ -92,6 +92,8 @@ export interface StreamRequest extends EngineOptions, StoreOptions {
   readonly calibrate?: 'first' | 'background' | 'never'
   /** Files that are read first, in this order: what is open. */
   readonly first?: readonly string[]
+  /** Whoever asks a question watches the folder, and has told of all that has changed since it was last looked at: it need not be again. */
+  readonly watched?: boolean
 }
 
 export interface HeldTotals {

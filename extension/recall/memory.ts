@@ -27,6 +27,8 @@ export interface ReadOptions extends ReadingOptions {
   readonly turn?: Turn
   /** Files that are read first, in this order: what is open. */
   readonly first?: readonly string[] | undefined
+  /** Files are not looked for where they were already: what has changed since was told by `update`. */
+  readonly watched?: boolean | undefined
   /** A file is held from now on: read just now or taken from what was kept; `kept`: it will outlive this process. */
   readonly onHeld?: (file: string, how: 'read' | 'reused', kept: boolean) => void
 }
@@ -90,7 +92,7 @@ export class Memory extends KeptFiles {
   /** Brings the memory to what is on disk now. Rejects with `cancelled`; what was read until then stays. */
   async read(options: ReadOptions): Promise<StreamResult> {
     const started = performance.now()
-    await this.look(options)
+    if (options.watched !== true || !this.hasLooked) await this.look(options)
     const progress = await this.drain(options, false)
     await this.keeper?.flush()
     const seconds = (performance.now() - started) / 1000

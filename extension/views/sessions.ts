@@ -4,7 +4,7 @@
  */
 import * as path from 'node:path'
 import * as vscode from 'vscode'
-import { onEngineSettings, readingStart, streamRequest } from '../config'
+import { onEngineSettings, readingStart, streamRequest, watchesAll } from '../config'
 import type { Log } from '../engine/handlers-type'
 import { EngineClient, type CallOptions } from '../engine/client'
 import { WorkspaceSession } from '../engine/workspace-session'
@@ -40,6 +40,13 @@ export class Sessions implements vscode.Disposable {
       watcher.onDidChange(touched),
       watcher.onDidCreate(touched),
       watcher.onDidDelete(touched),
+      // What VS Code itself does it tells at once, its watcher a moment later.
+      vscode.workspace.onDidSaveTextDocument(({ uri }) => touched(uri)),
+      vscode.workspace.onDidCreateFiles(({ files }) => files.forEach(touched)),
+      vscode.workspace.onDidDeleteFiles(({ files }) => files.forEach(touched)),
+      vscode.workspace.onDidRenameFiles(({ files }) =>
+        files.forEach(({ oldUri, newUri }) => [oldUri, newUri].forEach(touched)),
+      ),
       vscode.window.onDidChangeActiveTextEditor((editor) => {
         if (editor && folderOf(editor) !== this.chosen) this.chosen = undefined
         this.changed.fire()
@@ -87,7 +94,10 @@ export class Sessions implements vscode.Disposable {
     if (known) return known
     const engine = { call: ((...call) => this.client().call(...call)) as EngineClient['call'] }
     const request = async () => ({ ...(await streamRequest(folder.uri)), first: openFiles(folder) })
-    const session = new WorkspaceSession(engine, request, { unsaved: () => unsavedTexts(folder) })
+    const session = new WorkspaceSession(engine, request, {
+      unsaved: () => unsavedTexts(folder),
+      watched: () => watchesAll(folder.uri),
+    })
     session.onDidChange(() => this.changed.fire())
     const made = { folder, session }
     this.sessions.set(key, made)

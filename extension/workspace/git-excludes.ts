@@ -49,8 +49,8 @@ async function askOnce(root: string, gitDirectory: string | undefined): Promise<
   const places = new Map(placesOf(gitDirectory).map((file) => [file, stampOf(file)]))
   const [answer, more] = await Promise.all([askGit(root), filesRead(root)])
   for (const file of more) if (!places.has(file)) places.set(file, stampOf(file))
-  if (answer !== 'no answer') asked.set(key, { named: answer, files: places })
-  return answer === 'no answer' ? undefined : answer
+  if (answer) asked.set(key, { named: answer.named, files: places })
+  return answer?.named
 }
 
 /** Where configuration lies, whether anything is there or not. */
@@ -81,14 +81,14 @@ async function git(root: string, ...args: string[]): Promise<string> {
   return (await promisify(execFile)('git', ['config', '-z', ...args], options)).stdout
 }
 
-/** What git itself says, which knows includes and every place of its configuration; undefined where nothing is named, or without git. */
-async function askGit(root: string): Promise<string | undefined | 'no answer'> {
+/** What git itself says, which knows includes and every place of its configuration; undefined where it failed. */
+async function askGit(root: string): Promise<Pick<Asked, 'named'> | undefined> {
   try {
-    return (await git(root, '--type=path', '--get', 'core.excludesFile')).replace(/\0$/, '')
+    return { named: (await git(root, '--type=path', '--get', 'core.excludesFile')).replace(/\0$/, '') }
   } catch (thrown) {
     const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
-    // 1: there is no such entry. What went wrong otherwise may go well the next time.
-    return code === 1 || code === 'ENOENT' ? undefined : 'no answer'
+    // There is no such entry, or no git. What went wrong otherwise may go well the next time.
+    return code === 1 || code === 'ENOENT' ? { named: undefined } : undefined
   }
 }
 

@@ -339,3 +339,17 @@ describe('the engine while a workspace is read', () => {
     assert.equal(files, 81)
   })
 })
+
+describe('a memory that somebody watches', () => {
+  it('does not look at its files again, but for what it is told and unless it never did', async () => {
+    const root = workspace({ 'a.py': python('first') })
+    const opened = await TestMemory.open(root, null)
+    assert.equal((await opened.read({ watched: true })).files, 1)
+    put(root, { 'b.py': python('second') })
+    assert.equal((await opened.read({ watched: true })).files, 1)
+    await opened.update({ file: 'b.py' })
+    assert.equal((await opened.read({ watched: true })).files, 2)
+    put(root, { 'c.py': python('third') })
+    assert.equal((await opened.read()).files, 3)
+  })
+})

@@ -44,6 +44,8 @@ describe('a workspace session', () => {
   let typed: Map<string, string>
   /** It has been quiet for long enough. */
   let pass: () => void
+  let now: number
+  let watching: boolean
   let request: () => Promise<ReturnType<typeof streamRequest>>
   const kinds = () => states.map(({ kind }) => kind)
   const last = () => calls.at(-1)!
@@ -65,9 +67,12 @@ describe('a workspace session', () => {
       pass = call
       return () => (pass = () => undefined)
     }
+    now = 0
+    watching = false
     session = new WorkspaceSession(engine, () => request(), {
       unsaved: () => typed,
-      clock: { now: () => 0, after },
+      watched: () => watching,
+      clock: { now: () => now, after },
     })
     session.onDidChange((state) => states.push(state))
   })
@@ -92,6 +97,49 @@ describe('a workspace session', () => {
     await soon()
     assert.deepEqual(session.state, { kind: 'ready', held })
     assert.ok(states.some((state) => state.kind === 'reading' && state.progress?.done === 40))
+  })
+
+  it('has a question look at all files unless they are watched and nothing has changed, and then again after a while', async () => {
+    const asked = async () => {
+      const answer = session.ask(ask)
+      await soon()
+      const call = calls.filter(({ name }) => name === 'ask').at(-1)!
+      call.settle({})
+      await answer
+      return call.request.watched === true
+    }
+    watching = true
+    assert.equal(await asked(), false, 'nothing is held yet')
+    last().settle(held)
+    await soon()
+    assert.equal(session.state.kind, 'ready')
+    assert.equal(await asked(), true)
+    watching = false
+    assert.equal(await asked(), false)
+    watching = true
+    session.changed(['a.py'])
+    assert.equal(await asked(), false, 'a change was not told yet')
+    pass()
+    await soon()
+    assert.equal(await asked(), false, 'it is being read')
+    last().settle({ missing: { files: 0 }, held, skipped: [] })
+    calls
+      .filter(({ name }) => name === 'update')
+      .at(-1)!
+      .settle({ missing: { files: 0 }, held, skipped: [] })
+    await soon()
+    calls
+      .filter(({ name }) => name === 'stream')
+      .at(-1)!
+      .settle(held)
+    await soon()
+    assert.equal(await asked(), true)
+    now += 5 * 60_000
+    assert.equal(await asked(), false, 'a watcher may lose something')
+    assert.equal(await asked(), true)
+    session.restart()
+    await soon()
+    assert.equal(await asked(), false)
   })
 
   it('stops reading when paused, and goes on where it was', async () => {
