@@ -34,6 +34,7 @@ import { chooseDevice, ownKernels } from './cuda'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
 import { fingerprint, readModelFile } from './model-file'
 import { Turns, uninterrupted, type Turn } from './turns'
+import { Warming } from './warming'
 
 export function createHandlers({ log, device }: HandlersContext): EngineHandlers {
   const engine = new Engine(log, device)
@@ -41,7 +42,9 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
     stream: (request, tools) =>
       engine.turns.take('read', tools.signal, async (turn) => {
         const memory = await engine.memory(request, tools)
-        return memory.read(engine.options(request, tools, turn))
+        const result = await memory.read(engine.options(request, tools, turn))
+        engine.warming.soon(memory)
+        return result
       }),
     update: async (request, tools) => {
       const started = performance.now()
@@ -118,6 +121,7 @@ const memoryKey = (root: string, { breadcrumbs, memory }: StreamRequest): string
 class Engine {
   readonly turns = new Turns()
   readonly streams = new MemoryStreams()
+  readonly warming = new Warming(this.turns)
   private loaded: { readonly key: string; readonly model: LoadedModel } | undefined
   private readonly memories = new Map<string, Memory>()
 
@@ -205,6 +209,7 @@ class Engine {
 
   async dispose(): Promise<void> {
     this.background?.abort()
+    this.warming.end()
     this.streams.close()
     await this.close()
   }

@@ -223,6 +223,29 @@ describe('files read together by our CUDA kernels, as they run on the processor'
       await isTheEngine(model, path)
     })
 
+  it('needs no sketches of keys that do not stay in memory where the GPU has room for all of them', async () => {
+    const path = written(small['llama']!)
+    const [model, engine] = [await load(path, places()), await load(path)]
+    const episodes = await readAll(engine, randomTokens(engine, [90, 200]), 'q8')
+    const { queries } = randomBank(model, [9], 21)
+    const files = ['file0', 'file1']
+    const scores = []
+    for (const one of [model, engine]) {
+      const store = new (loadAddon().Store)(one, heads, 'q8')
+      episodes.forEach((episode, i) => store.put(files[i]!, episode))
+      store.keepResident(0)
+      assert.equal(store.overflows(), one === engine)
+      scores.push(await run((cancel) => store.score(files, queries, 9, threads, cancel)))
+      // A change, and the same again.
+      store.put('file0', episodes[1]!)
+      scores.push(await run((cancel) => store.score(files, queries, 9, threads, cancel)))
+    }
+    const [is, changed, should, shouldChange] = scores
+    assert.ok(share(is!.masses, should!.masses) < 1e-4)
+    assert.ok(share(changed!.masses, shouldChange!.masses) < 1e-4)
+    for (const one of [model, engine]) one.dispose()
+  })
+
   it('scores on the processor where the GPU has no memory for keys', async () => {
     const path = written(small['llama']!)
     const [model, engine] = [await load(path, places()), await load(path)]
