@@ -318,12 +318,14 @@ export interface NativeInfLlm {
   info(): {
     readonly tokens: number
     readonly units: number
-    /** In memory: windows, representative keys, units; of these, units alone; units on disk. */
+    /** In memory, a GPU's included: windows, representative keys, units; of these, units alone; units on disk. */
     readonly bytes: number
     readonly unitBytes: number
     readonly diskBytes: number
-    /** Records that were read from disk. */
+    /** Units that were fetched: from disk, or to the GPU. */
     readonly reads: number
+    /** Whether a GPU reads; then nothing can be kept on disk yet. */
+    readonly gpu: boolean
   }
   /** Where each unit starts in the stream, and where the last one ends. */
   unitStarts(): Int32Array

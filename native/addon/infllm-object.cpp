@@ -2,6 +2,8 @@
 #include "addon/objects.h"
 #include "addon/task.h"
 #include "addon/values.h"
+#include "engine/gpu-stream.h"
+#include "infllm/infllm.h"
 
 namespace longread {
 namespace {
@@ -65,7 +67,38 @@ struct Event {
     GeneratedToken token;
 };
 
+// When a call ends, however it does, what is told of the memory is what it has then.
+template <typename HeldPtr> struct TakesDown {
+    HeldPtr held;
+    ~TakesDown() {
+        try {
+            held->take_down();
+        } catch (const std::exception&) { // a GPU that failed has nothing to tell
+        }
+    }
+};
+
+// Where our kernels can be used the GPU reads; a model that lies on a GPU is read nowhere else.
+std::unique_ptr<UnitMemory> memory_for(const LoadedModel& loaded, const InfLlmParameters& parameters) {
+    if (const std::unique_ptr<gpu::Place> place = loaded.together->place())
+        return std::make_unique<GpuStream>(*place, *loaded.model, parameters);
+    if (loaded.model->backend->gpu()) {
+        const std::string why = loaded.together->refusal();
+        throw Error("usage", "Reading by memory units on a GPU needs our own kernels: " +
+                                 (why.empty() ? "they are not built (.ci/cuda)" : why) + ". Use --device cpu.");
+    }
+    return std::make_unique<InfLlm>(*loaded.model, parameters);
+}
+
 } // namespace
+
+void InfLlmObject::Held::take_down() {
+    UnitMemory::Totals now = memory->totals();
+    std::vector<int> units = memory->unit_starts();
+    std::lock_guard<std::mutex> guard(lock);
+    totals = now;
+    starts = std::move(units);
+}
 
 Napi::Function InfLlmObject::define(Napi::Env env) {
     return DefineClass(env, "InfLlm",
@@ -85,7 +118,8 @@ InfLlmObject::InfLlmObject(const Napi::CallbackInfo& call) : Napi::ObjectWrap<In
         held->loaded = ModelObject::of(call[0]);
         const InfLlmParameters parameters = parameters_of(call[1].As<Napi::Object>());
         std::lock_guard<std::mutex> guard(held->loaded->model->lock);
-        held->memory = std::make_unique<InfLlm>(*held->loaded->model, parameters);
+        held->memory = memory_for(*held->loaded, parameters);
+        held->take_down();
         held_ = std::move(held);
     });
 }
@@ -99,15 +133,16 @@ std::shared_ptr<InfLlmObject::Held> InfLlmObject::held() const {
 Napi::Value InfLlmObject::info(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&] {
         auto held = this->held();
-        std::lock_guard<std::mutex> guard(held->loaded->model->lock);
-        const InfLlm& memory = *held->memory;
+        std::lock_guard<std::mutex> guard(held->lock);
+        const UnitMemory::Totals& totals = held->totals;
         Napi::Object info = Napi::Object::New(call.Env());
-        info.Set("tokens", memory.position());
-        info.Set("units", memory.units().units());
-        info.Set("bytes", static_cast<double>(memory.bytes()));
-        info.Set("unitBytes", static_cast<double>(memory.units().resident()));
-        info.Set("diskBytes", static_cast<double>(memory.units().disk_bytes()));
-        info.Set("reads", static_cast<double>(memory.units().reads()));
+        info.Set("tokens", totals.tokens);
+        info.Set("units", totals.units);
+        info.Set("bytes", static_cast<double>(totals.bytes));
+        info.Set("unitBytes", static_cast<double>(totals.unit_bytes));
+        info.Set("diskBytes", static_cast<double>(totals.disk_bytes));
+        info.Set("reads", static_cast<double>(totals.reads));
+        info.Set("gpu", totals.gpu);
         return info;
     });
 }
@@ -115,15 +150,9 @@ Napi::Value InfLlmObject::info(const Napi::CallbackInfo& call) {
 Napi::Value InfLlmObject::unit_starts(const Napi::CallbackInfo& call) {
     return checked(call.Env(), [&] {
         auto held = this->held();
-        std::lock_guard<std::mutex> guard(held->loaded->model->lock);
-        const UnitTier& units = held->memory->units();
-        Napi::Int32Array starts = Napi::Int32Array::New(call.Env(), static_cast<size_t>(units.units()) + 1);
-        int at = held->memory->parameters().n_init;
-        for (int u = 0; u <= units.units(); ++u) {
-            starts[static_cast<size_t>(u)] = at;
-            if (u < units.units())
-                at += units.tokens(u);
-        }
+        std::lock_guard<std::mutex> guard(held->lock);
+        Napi::Int32Array starts = Napi::Int32Array::New(call.Env(), held->starts.size());
+        std::copy(held->starts.begin(), held->starts.end(), starts.Data());
         return starts;
     });
 }
@@ -146,6 +175,7 @@ Napi::Value InfLlmObject::read(const Napi::CallbackInfo& call) {
             call.Env(), call[2],
             [=](const ReadTask::Report& report) {
                 std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+                const TakesDown<std::shared_ptr<Held>> after{held};
                 Read read;
                 read.logits =
                     read_stream(*held->memory, tokens, {lengths.begin(), lengths.end()}, rows,
@@ -188,6 +218,7 @@ Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
             call.Env(), call[2],
             [=](const AnswerTask::Report& report) {
                 std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+                const TakesDown<std::shared_ptr<Held>> after{held};
                 MemoryAnswerListeners listeners;
                 listeners.on_prefill = [&](int done) { report(Event{done, false, {}, {}}); };
                 listeners.on_units = [&](const std::vector<UnitLists>& used) { report(Event{0, true, used, {}}); };
@@ -218,13 +249,14 @@ namespace {
 // save(path, identity) and restore(path, identity), off the JavaScript thread.
 template <typename HeldPtr>
 Napi::Value keeping(const Napi::CallbackInfo& call, HeldPtr held,
-                    void (InfLlm::*keep)(const std::string&, const std::string&)) {
+                    void (UnitMemory::*keep)(const std::string&, const std::string&)) {
     auto path = text(call[0], "path"), identity = text(call[1], "identity");
     using KeepTask = Task<bool, int>;
     return KeepTask::start(
         call.Env(), call.Env().Undefined(),
         [=](const KeepTask::Report&) {
             std::lock_guard<std::mutex> guard(held->loaded->model->lock);
+            const TakesDown<HeldPtr> after{held};
             ((*held->memory).*keep)(path, identity);
             return true;
         },
@@ -234,11 +266,11 @@ Napi::Value keeping(const Napi::CallbackInfo& call, HeldPtr held,
 } // namespace
 
 Napi::Value InfLlmObject::save(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&] { return keeping(call, held(), &InfLlm::save); });
+    return checked(call.Env(), [&] { return keeping(call, held(), &UnitMemory::save); });
 }
 
 Napi::Value InfLlmObject::restore(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&] { return keeping(call, held(), &InfLlm::restore); });
+    return checked(call.Env(), [&] { return keeping(call, held(), &UnitMemory::restore); });
 }
 
 Napi::Value InfLlmObject::dispose(const Napi::CallbackInfo& call) {

@@ -94,10 +94,16 @@ class InfLlmObject : public Napi::ObjectWrap<InfLlmObject> {
     explicit InfLlmObject(const Napi::CallbackInfo& info);
 
   private:
-    // The memory and the model it was made with, which goes last.
+    // The memory and the model it was made with, which goes last; and what is told of it while it reads.
     struct Held {
         std::shared_ptr<LoadedModel> loaded;
-        std::unique_ptr<InfLlm> memory;
+        std::unique_ptr<UnitMemory> memory;
+
+        // Takes down what the memory has now; under the model's lock.
+        void take_down();
+        std::mutex lock; // of what follows
+        UnitMemory::Totals totals;
+        std::vector<int> starts;
     };
     std::shared_ptr<Held> held() const;
     Napi::Value info(const Napi::CallbackInfo& info);

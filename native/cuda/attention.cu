@@ -1,8 +1,8 @@
 // FlashAttention-2 (arXiv 2307.08691): a block computes one head of a tile of queries, each warp a few rows of it, over
 // blocks of keys that are fetched while the block before is worked on; the softmax is kept up on the way.
 #include "cuda/attention.cuh"
+#include "cuda/attention-tile.cuh"
 #include "cuda/check.cuh"
-#include "cuda/mma.cuh"
 
 namespace longread::gpu {
 namespace {
@@ -15,12 +15,6 @@ struct Arguments {
     AttentionWindow window;
 };
 
-// Rows of HeadSize halves in shared memory, in pieces of 16 bytes; a row's pieces are exchanged so that the same piece
-// of eight neighbouring rows lies in different banks, as ldmatrix wants it.
-template <int HeadSize> __device__ inline int place(int row, int piece) {
-    return row * HeadSize + (piece ^ (row & 7)) * 8;
-}
-
 // Sixteens: rows of a warp, in 16s. Keys: of a block of keys. Warps: of a block of threads.
 template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     static constexpr int rows = Sixteens * 16 * Warps;
@@ -32,12 +26,8 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     static_assert(rows == LONGREAD_TILE_ROWS, "a block computes a tile");
     static_assert(Keys >= LONGREAD_MOST_SINKS, "sinks are one block of keys");
 
-    // What one warp holds: scores of its rows, and of each thread's rows r = 2 m + half (row 16 m + 8 half + lane/4)
-    // the largest score, the sum of shares over the columns this thread has, and the mixed values.
-    struct State {
-        float mixed[Sixteens][HeadSize / 8][4];
-        float most[Sixteens * 2], sum[Sixteens * 2];
-    };
+    using Tile = AttentionTile<HeadSize, Sixteens, Keys>;
+    using State = typename Tile::State;
 
     // A block of keys that starts at position `start`; or the sinks.
     struct Block {
@@ -72,54 +62,12 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     __device__ __forceinline__ static void add_block(State& state, const __half* queries, const __half* keys,
                                                      const __half* values, const Block& block, int warp, int lane,
                                                      int first, const AttentionWindow& window) {
-        float scores[Sixteens][Keys / 8][4] = {};
-#pragma unroll
-        for (int k = 0; k < HeadSize / 16; ++k) {
-            uint32_t a[Sixteens][4];
-#pragma unroll
-            for (int m = 0; m < Sixteens; ++m)
-                ldmatrix(a[m], queries + place<HeadSize>((warp * Sixteens + m) * 16 + lane % 16, k * 2 + lane / 16));
-#pragma unroll
-            for (int n = 0; n < Keys / 16; ++n) {
-                uint32_t b[4]; // keys 0-7 and their dims 0-7, 8-15; keys 8-15 and theirs
-                ldmatrix(b, keys + place<HeadSize>(n * 16 + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
-#pragma unroll
-                for (int m = 0; m < Sixteens; ++m) {
-                    mma(scores[m][2 * n], a[m], b[0], b[1]);
-                    mma(scores[m][2 * n + 1], a[m], b[2], b[3]);
-                }
-            }
-        }
+        typename Tile::Scores scores = {};
+        Tile::multiply(scores, queries, warp * Sixteens * 16, keys, lane);
         const int last = first + Sixteens * 16 - 1;
         if (block.sinks || block.start + Keys - 1 > first || block.start <= last - window.window)
             hide(scores, block, lane, first, window);
-#pragma unroll
-        for (int m = 0; m < Sixteens; ++m)
-            weigh(scores[m], state.mixed[m], state.most + 2 * m, state.sum + 2 * m, window.scale * 1.44269504f);
-#pragma unroll
-        for (int k = 0; k < Keys / 16; ++k) {
-            uint32_t a[Sixteens][4];
-#pragma unroll
-            for (int m = 0; m < Sixteens; ++m) {
-                const float (&left)[4] = scores[m][2 * k];
-                const float (&right)[4] = scores[m][2 * k + 1];
-                a[m][0] = packed_halves(left[0], left[1]);
-                a[m][1] = packed_halves(left[2], left[3]);
-                a[m][2] = packed_halves(right[0], right[1]);
-                a[m][3] = packed_halves(right[2], right[3]);
-            }
-#pragma unroll
-            for (int n = 0; n < HeadSize / 16; ++n) {
-                uint32_t b[4]; // dims 0-7 of keys 0-7, 8-15; dims 8-15 of theirs
-                ldmatrix_transposed(b,
-                                    values + place<HeadSize>(k * 16 + lane / 8 % 2 * 8 + lane % 8, n * 2 + lane / 16));
-#pragma unroll
-                for (int m = 0; m < Sixteens; ++m) {
-                    mma(state.mixed[m][2 * n], a[m], b[0], b[1]);
-                    mma(state.mixed[m][2 * n + 1], a[m], b[2], b[3]);
-                }
-            }
-        }
+        Tile::add(state, scores, values, lane, window.scale * 1.44269504f);
     }
 
     __device__ __forceinline__ static void hide(float (&scores)[Sixteens][Keys / 8][4], const Block& block, int lane,
@@ -139,39 +87,6 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
                 }
     }
 
-    // Scores of 16 rows to shares of the largest so far; what was mixed before shrinks where that has grown. `scale`
-    // is of base 2.
-    __device__ __forceinline__ static void weigh(float (&scores)[Keys / 8][4], float (&mixed)[HeadSize / 8][4],
-                                                 float* most, float* sum, float scale) {
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            float higher = most[half];
-#pragma unroll
-            for (int n = 0; n < Keys / 8; ++n)
-                higher = fmaxf(higher, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
-            // The four threads that share the row.
-            higher = fmaxf(higher, __shfl_xor_sync(whole_warp, higher, 1));
-            higher = fmaxf(higher, __shfl_xor_sync(whole_warp, higher, 2));
-            const float base = higher == -INFINITY ? 0.0f : higher; // nothing seen yet
-            const float shift = base * scale, shrink = power_of_two(most[half] * scale - shift);
-            float added = 0;
-#pragma unroll
-            for (int n = 0; n < Keys / 8; ++n)
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; ++e) {
-                    scores[n][e] = power_of_two(scores[n][e] * scale - shift);
-                    added += scores[n][e];
-                }
-#pragma unroll
-            for (int n = 0; n < HeadSize / 8; ++n) {
-                mixed[n][2 * half] *= shrink;
-                mixed[n][2 * half + 1] *= shrink;
-            }
-            sum[half] = sum[half] * shrink + added;
-            most[half] = higher;
-        }
-    }
-
     // first: the warp's first row in its tile; to: the tile's first row.
     __device__ __forceinline__ static void store(const State& state, __half* to, size_t stride, int lane, int first,
                                                  int count) {
@@ -179,9 +94,7 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
         for (int m = 0; m < Sixteens; ++m)
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                float sum = state.sum[2 * m + half];
-                sum += __shfl_xor_sync(whole_warp, sum, 1);
-                sum += __shfl_xor_sync(whole_warp, sum, 2);
+                const float sum = Tile::sum_of(state, 2 * m + half);
                 const int row = first + m * 16 + half * 8 + lane / 4;
                 if (row >= count)
                     continue;
@@ -234,10 +147,8 @@ __global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Argument
         cp_async_commit();
     };
 
-    typename A::State state = {};
-#pragma unroll
-    for (int r = 0; r < Sixteens * 2; ++r)
-        state.most[r] = -INFINITY;
+    typename A::State state;
+    A::Tile::begin(state);
     A::load_queries(queries, a.qkv + static_cast<size_t>(tile.first_row) * stride + head * HeadSize, stride, tile.rows);
     load(0); // one group with the queries
     for (int i = 0; i < blocks; ++i) {

@@ -1,7 +1,7 @@
 #include "cuda/interface.h"
+#include "cuda/guarded.cuh"
 #include "cuda/reader.cuh"
 #include "cuda/store.cuh"
-#include <exception>
 #include <memory>
 
 struct LongreadReader {
@@ -14,30 +14,11 @@ struct LongreadStore {
 
 namespace {
 
-thread_local std::string last_error;
-
-// Runs `body` and gives what it gives, or `failed` with its error remembered.
-template <typename Result, typename Body> Result guarded(Result failed, Body body) {
-    try {
-        return body();
-    } catch (const std::exception& error) {
-        last_error = error.what();
-    } catch (...) {
-        last_error = "unknown";
-    }
-    return failed;
-}
-
-template <typename Body> int32_t done(Body body) {
-    return guarded<int32_t>(1, [&] {
-        body();
-        return 0;
-    });
-}
+using longread::gpu::done;
+using longread::gpu::guarded;
+using longread::gpu::last_error;
 
 } // namespace
-
-#define LONGREAD_EXPORT extern "C" __attribute__((visibility("default")))
 
 LONGREAD_EXPORT int32_t longread_cuda_version(void) { return LONGREAD_CUDA_VERSION; }
 

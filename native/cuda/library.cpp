@@ -33,6 +33,19 @@ std::shared_ptr<const Library> Library::load(const std::string& file, std::strin
     find("longread_cuda_store_clear", library->store_clear);
     find("longread_cuda_store_score", library->store_score);
     find("longread_cuda_store_free", library->store_free);
+    find("longread_cuda_stream_positions", library->stream_positions);
+    find("longread_cuda_stream_bytes", library->stream_bytes);
+    find("longread_cuda_stream_new", library->stream_new);
+    find("longread_cuda_stream_layer", library->stream_layer);
+    find("longread_cuda_stream_cut", library->stream_cut);
+    find("longread_cuda_stream_read", library->stream_read);
+    find("longread_cuda_stream_mark", library->stream_mark);
+    find("longread_cuda_stream_rewind", library->stream_rewind);
+    find("longread_cuda_stream_use", library->stream_use);
+    find("longread_cuda_stream_used", library->stream_used);
+    find("longread_cuda_stream_state", library->stream_state);
+    find("longread_cuda_stream_starts", library->stream_starts);
+    find("longread_cuda_stream_free", library->stream_free);
     if (missing)
         why = file + " lacks " + missing;
     else if (library->version() != LONGREAD_CUDA_VERSION)

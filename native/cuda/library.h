@@ -25,6 +25,19 @@ struct Library {
     decltype(&longread_cuda_store_clear) store_clear;
     decltype(&longread_cuda_store_score) store_score;
     decltype(&longread_cuda_store_free) store_free;
+    decltype(&longread_cuda_stream_positions) stream_positions;
+    decltype(&longread_cuda_stream_bytes) stream_bytes;
+    decltype(&longread_cuda_stream_new) stream_new;
+    decltype(&longread_cuda_stream_layer) stream_layer;
+    decltype(&longread_cuda_stream_cut) stream_cut;
+    decltype(&longread_cuda_stream_read) stream_read;
+    decltype(&longread_cuda_stream_mark) stream_mark;
+    decltype(&longread_cuda_stream_rewind) stream_rewind;
+    decltype(&longread_cuda_stream_use) stream_use;
+    decltype(&longread_cuda_stream_used) stream_used;
+    decltype(&longread_cuda_stream_state) stream_state;
+    decltype(&longread_cuda_stream_starts) stream_starts;
+    decltype(&longread_cuda_stream_free) stream_free;
 
     // Null where the file cannot be loaded, lacks a function or is of another version; `why` then says it in a line.
     // It stays loaded.

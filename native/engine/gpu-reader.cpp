@@ -1,55 +1,11 @@
 #include "engine/gpu-reader.h"
 #include "cuda/episodes.h"
+#include "engine/half-weights.h"
 #include "engine/rope-turns.h"
 #include <algorithm>
 #include <cstring>
-#include <thread>
 
 namespace longread {
-namespace {
-
-// A matrix, [out][in], or a vector, to where it is wanted. Rows are split among threads.
-template <typename To> void convert(const ggml_tensor* tensor, int threads, To* to) {
-    std::vector<char> raw(ggml_nbytes(tensor));
-    ggml_backend_tensor_get(tensor, raw.data(), 0, raw.size());
-    const int64_t columns = tensor->ne[0], rows = ggml_nrows(tensor);
-    const size_t row_bytes = ggml_row_size(tensor->type, columns);
-    std::vector<std::thread> workers;
-    for (int t = 0; t < threads; ++t)
-        workers.emplace_back([=, &raw] {
-            std::vector<float> row(static_cast<size_t>(columns));
-            for (int64_t r = rows * t / threads; r < rows * (t + 1) / threads; ++r) {
-                const char* from = raw.data() + static_cast<size_t>(r) * row_bytes;
-                if (tensor->type == GGML_TYPE_F32)
-                    std::memcpy(row.data(), from, row_bytes);
-                else
-                    ggml_get_type_traits(tensor->type)->to_float(from, row.data(), columns);
-                if constexpr (sizeof(To) == 2)
-                    ggml_fp32_to_fp16_row(row.data(), to + r * columns, columns);
-                else
-                    std::copy(row.begin(), row.end(), to + r * columns);
-            }
-        });
-    for (std::thread& worker : workers)
-        worker.join();
-}
-
-// Tensors one after the other; empty where there are none.
-template <typename To> std::vector<To> joined(std::initializer_list<const ggml_tensor*> parts, int threads) {
-    size_t count = 0, at = 0;
-    for (const ggml_tensor* part : parts)
-        count += part ? static_cast<size_t>(ggml_nelements(part)) : 0;
-    std::vector<To> all(count);
-    for (const ggml_tensor* part : parts)
-        if (part) {
-            convert(part, threads, all.data() + at);
-            at += static_cast<size_t>(ggml_nelements(part));
-        }
-    return all;
-}
-
-} // namespace
-
 std::string GpuReader::refusal(const Model& model) {
     const Hyper& h = model.hyper;
     if (h.architecture != "llama" && h.architecture != "qwen2" && h.architecture != "qwen3")
@@ -111,10 +67,10 @@ void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
     : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room)), hyper_(model.hyper) {
     const int threads = model.backend->threads();
-    const std::vector<float> factors = joined<float>({model.rope_factors}, 1);
+    const std::vector<float> factors = floats_of({model.rope_factors});
     const std::vector<float> turns =
         rope_turns(hyper_, hyper_.rope, factors.empty() ? nullptr : factors.data(), shape_.positions);
-    const std::vector<uint16_t> embedding = joined<uint16_t>({model.token_embedding}, threads);
+    const std::vector<uint16_t> embedding = halves_of({model.token_embedding}, threads);
     reader_ =
         place.library->reader_new(place.bus_id.c_str(), place.cublas.c_str(), &shape_, turns.data(), embedding.data());
     if (!reader_)
@@ -130,18 +86,8 @@ GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, in
 // Of the layers up to `layers` that are not there yet.
 void GpuReader::copy_weights(const Model& model, int layers, int threads) {
     for (int l = loaded_; l < layers; ++l) {
-        const Layer& from = model.layers[static_cast<size_t>(l)];
-        const auto qkv = joined<uint16_t>({from.wq, from.wk, from.wv}, threads);
-        const auto output = joined<uint16_t>({from.wo}, threads);
-        const auto gate_up = joined<uint16_t>({from.gate, from.up}, threads);
-        const auto down = joined<uint16_t>({from.down}, threads);
-        const auto attention_norm = joined<float>({from.attn_norm}, 1), feed_norm = joined<float>({from.ffn_norm}, 1);
-        const auto bias = joined<float>({from.bq, from.bk, from.bv}, 1);
-        const auto query_norm = joined<float>({from.q_norm}, 1), key_norm = joined<float>({from.k_norm}, 1);
-        const auto data = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
-        const LongreadLayer layer{qkv.data(),  output.data(),         gate_up.data(),
-                                  down.data(), attention_norm.data(), feed_norm.data(),
-                                  data(bias),  data(query_norm),      data(key_norm)};
+        const HalfLayer from(model.layers[static_cast<size_t>(l)], threads);
+        const LongreadLayer layer = from.view();
         if (place_.library->reader_layer(reader_, l, &layer) != 0)
             fail();
         loaded_ = l + 1;
@@ -159,8 +105,8 @@ void GpuReader::deepen(const Model& model) {
     // As room_for() leaves a gigabyte.
     if (own && place_.library->free_bytes(place_.bus_id.c_str()) < bytes + (uint64_t{1} << 30))
         throw gpu::Failure("the GPU has too little free memory for the weights of the output");
-    const auto norm = joined<float>({model.output_norm}, 1), bias = joined<float>({model.output_bias}, 1);
-    const auto matrix = own ? joined<uint16_t>({model.output}, threads) : std::vector<uint16_t>();
+    const auto norm = floats_of({model.output_norm}), bias = floats_of({model.output_bias});
+    const auto matrix = own ? halves_of({model.output}, threads) : std::vector<uint16_t>();
     const LongreadOutput output{norm.data(), own ? matrix.data() : nullptr, bias.empty() ? nullptr : bias.data()};
     if (place_.library->reader_output(reader_, &output) != 0)
         fail();

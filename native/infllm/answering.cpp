@@ -4,10 +4,10 @@
 
 namespace longread {
 
-std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
+std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
                                const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
                                const std::function<void(int)>& progress) {
-    const int total = static_cast<int>(tokens.size()), most = memory.parameters().exc_block_size;
+    const int total = static_cast<int>(tokens.size()), most = trace ? memory.parameters().exc_block_size : memory.most_tokens();
     if (!lengths.empty()) {
         if (std::accumulate(lengths.begin(), lengths.end(), 0LL) != total)
             throw Error("usage", "The units do not have as many tokens as are read.");
@@ -33,16 +33,15 @@ std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& token
 namespace {
 
 // The `most` units that most lists hold, older ones first where as many do, as far as there is room; rising.
-std::vector<int> most_chosen(const InfLlm& memory, const std::vector<UnitLists>& chosen, int most) {
-    const UnitTier& units = memory.units();
-    std::vector<float> votes(static_cast<size_t>(units.units()));
+std::vector<int> most_chosen(const UnitMemory& memory, const std::vector<UnitLists>& chosen, int most) {
+    std::vector<float> votes(static_cast<size_t>(memory.units()));
     std::vector<int> lengths;
-    for (int u = 0; u < units.units(); ++u)
-        lengths.push_back(units.tokens(u));
+    for (int u = 0; u < memory.units(); ++u)
+        lengths.push_back(memory.unit_tokens(u));
     for (const UnitLists& layer : chosen)
         for (const std::vector<int>& list : layer)
             for (int unit : list)
-                if (unit < units.units()) // not what the question itself became
+                if (unit < memory.units()) // not what the question itself became
                     ++votes[static_cast<size_t>(unit)];
     std::vector<int> best = best_units(votes, lengths, memory.parameters().topk * memory.parameters().block_size, most);
     best.erase(
@@ -51,7 +50,7 @@ std::vector<int> most_chosen(const InfLlm& memory, const std::vector<UnitLists>&
     return best;
 }
 
-bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options, const Cancel& cancel,
+bool answer(UnitMemory& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options, const Cancel& cancel,
             const MemoryAnswerListeners& listeners) {
     // What is read now is never looked up by another question, but a long one may become units meanwhile.
     auto read_question = [&] {
@@ -66,7 +65,7 @@ bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOption
         for (UnitLists& layer : found)
             for (std::vector<int>& list : layer) // not what the question itself became
                 list.erase(
-                    std::remove_if(list.begin(), list.end(), [&](int unit) { return unit >= memory.units().units(); }),
+                    std::remove_if(list.begin(), list.end(), [&](int unit) { return unit >= memory.units(); }),
                     list.end());
         memory.use(found);
     };
@@ -105,7 +104,7 @@ bool answer(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOption
 
 } // namespace
 
-bool answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+bool answer_from_memory(UnitMemory& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
                         const Cancel& cancel, const MemoryAnswerListeners& listeners) {
     if (options.tokens.empty())
         throw Error("usage", "There is nothing to answer.");

@@ -1,17 +1,18 @@
 // A stream read to its end, and questions answered after it by decoding with lookups.
 #pragma once
 #include "engine/generate.h"
-#include "infllm/infllm.h"
+#include "infllm/unit-memory.h"
+#include <functional>
 
 namespace longread {
 
-// What was used for one execution block: [layer][list] of units, as InfLlm::used_units() gives it.
+// What was used for one execution block: [layer][list] of units, as UnitMemory::used_units() gives it.
 using UnitTrace = std::vector<std::vector<UnitLists>>;
 
-// Reads tokens in execution blocks. `lengths`: of the units they are cut into (InfLlm::cut), or empty. `rows`: tokens
+// Reads tokens in execution blocks. `lengths`: of the units they are cut into (UnitMemory::cut), or empty. `rows`: tokens
 // whose logits are given, rising, [row][vocabulary]. `trace`, where not null, gets an entry for each block. `progress`
-// gets the tokens read so far. Throws like InfLlm::read.
-std::vector<float> read_stream(InfLlm& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
+// gets the tokens read so far. Throws like UnitMemory::read.
+std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
                                const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
                                const std::function<void(int)>& progress);
 
@@ -37,8 +38,8 @@ struct MemoryAnswerListeners {
 };
 
 // Answers a question; true when the model ended its answer itself. Afterwards the memory is as it was. Throws like
-// InfLlm::read, and Error("usage").
-bool answer_from_memory(InfLlm& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
+// UnitMemory::read, and Error("usage").
+bool answer_from_memory(UnitMemory& memory, const Tokenizer& tokenizer, const MemoryAnswerOptions& options,
                         const Cancel& cancel, const MemoryAnswerListeners& listeners);
 
 } // namespace longread

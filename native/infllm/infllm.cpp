@@ -38,11 +38,12 @@ bool InfLlm::Shape::operator==(const Shape& o) const {
 }
 
 InfLlm::InfLlm(Model& model, const InfLlmParameters& parameters)
-    : model_(model), p_(parameters), type_(parameters.format == UnitFormat::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16),
+    : UnitMemory(parameters), model_(model),
+      type_(parameters.format == UnitFormat::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16),
       place_(places(model.hyper)), tier_(tier_shape(model.hyper, parameters)), planner_(*model.backend) {
     const Hyper& h = model.hyper;
     if (model.backend->gpu())
-        throw Error("usage", "Reading by memory units runs on the processor only. Use --device cpu.");
+        throw Error("internal", "A model on a GPU is read by units there.");
     // 1,024 and more tokens are read before the window has to be moved and rotated again.
     capacity_ = rounded_up(p_.n_local + p_.block_size + p_.exc_block_size + 1024, slot_block);
     window_ = std::make_unique<Arena>(*model.backend, static_cast<size_t>(h.layers) * 3 + 8);
@@ -66,13 +67,11 @@ InfLlm::InfLlm(Model& model, const InfLlmParameters& parameters)
     graph_memory_.resize(ggml_tensor_overhead() * max_nodes + ggml_graph_overhead_custom(max_nodes, false));
 }
 
-int InfLlm::first_token(int unit) const {
-    int at = p_.n_init;
-    for (int u = 0; u < unit; ++u)
-        at += tier_.tokens(u);
-    return at;
+InfLlm::Totals InfLlm::totals() const {
+    return {position_, tier_.units(), bytes(), tier_.resident(), tier_.disk_bytes(), tier_.reads(), false};
 }
 
+// In memory: windows, representative keys, units.
 size_t InfLlm::bytes() const {
     size_t sum = window_->bytes() + tier_.resident();
     for (const LayerState& state : layers_)
@@ -84,36 +83,13 @@ size_t InfLlm::bytes() const {
 void InfLlm::cut(const std::vector<int>& lengths) {
     if (!cut_ && position_ > 0)
         throw Error("usage", "A stream is cut into units from its first token on, or not at all.");
+    const std::vector<int> pieces = pieces_of(lengths);
     cut_ = true;
-    for (int length : lengths) {
-        if (length < 0)
-            throw Error("usage", "A unit cannot have " + std::to_string(length) + " tokens.");
-        for (int pieces = (length + p_.block_size - 1) / p_.block_size; pieces > 0; --pieces) {
-            const int piece = (length + pieces - 1) / pieces;
-            lengths_.push_back(piece);
-            length -= piece;
-        }
-    }
+    lengths_.insert(lengths_.end(), pieces.begin(), pieces.end());
 }
 
 void InfLlm::use(const std::vector<UnitLists>& units) {
-    if (!units.empty() && units.size() != 1 && units.size() != layers_.size())
-        throw Error("usage", "Units are given for every layer, or once for all.");
-    for (const UnitLists& layer : units) {
-        if (!layer.empty() && layer.size() != 1 && layer.size() != lists())
-            throw Error("usage", "Units are given for every head, or once for all.");
-        for (const std::vector<int>& list : layer) {
-            int tokens = 0, before = -1;
-            for (int unit : list) {
-                if (unit <= before || unit >= tier_.units())
-                    throw Error("usage", "There is no unit " + std::to_string(unit) + ", or it is out of order.");
-                tokens += tier_.tokens(unit);
-                before = unit;
-            }
-            if (tokens > p_.topk * p_.block_size)
-                throw Error("usage", "The units have more than topk times block_size tokens.");
-        }
-    }
+    check_units(units, layers_.size(), lists());
     forced_ = units;
 }
 

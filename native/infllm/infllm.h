@@ -7,55 +7,32 @@
 // that is where it is rotated to: only distances matter. Slots start_ .. used_ hold the tokens that are in no unit yet.
 #pragma once
 #include "engine/layer-graph.h"
-#include "infllm/unit-index.h"
+#include "infllm/unit-memory.h"
 #include "infllm/unit-tier.h"
 #include <deque>
 #include <exception>
 
 namespace longread {
 
-class InfLlm {
+class InfLlm : public UnitMemory {
   public:
     // Throws Error("usage" | "disk" | "internal").
     InfLlm(Model& model, const InfLlmParameters& parameters);
-    InfLlm(const InfLlm&) = delete;
-    InfLlm& operator=(const InfLlm&) = delete;
 
-    // Says where the next tokens are cut into units: the lengths of units, of which those longer than block_size are
-    // cut evenly. From the first call on every token must be said; without any call units have block_size tokens.
-    void cut(const std::vector<int>& lengths);
-    bool is_cut() const { return cut_; }
-
-    // Reads `count` tokens (at most exc_block_size). `logits`: [row][vocabulary] of the tokens `rows`, numbered within
-    // these. Throws Error("cancelled" | "disk" | "usage" | "internal"); what was read is then whole only up to the last
-    // mark, to which rewind() goes back.
+    void cut(const std::vector<int>& lengths) override;
+    bool is_cut() const override { return cut_; }
     void read(const int32_t* tokens, int count, const std::vector<int32_t>& rows, const Cancel& cancel,
-              std::vector<float>& logits);
-
-    // What is read after mark() is forgotten by rewind(), as often as wanted.
-    void mark();
-    void rewind();
-
-    // Writes all that was read to two files, `path` with `.stream` and `.units`, so that another process can restore()
-    // it into a fresh memory of the same model (whose weights `identity` names) and parameters. What is read afterwards
-    // is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" | "disk"), after which
-    // the memory is good for nothing.
-    void save(const std::string& path, const std::string& identity);
-    void restore(const std::string& path, const std::string& identity);
-
-    // The units every layer uses from now on, instead of looking them up: [layer][list] (one list for all heads, or one
-    // a head with perhead); a single layer's stand for all. Empty: they are looked up again. Throws Error("usage").
-    void use(const std::vector<UnitLists>& units);
-    // What each layer used last; empty for a layer that uses none.
-    const std::vector<UnitLists>& used_units() const { return used_units_; }
-
-    int position() const { return position_; }
-    const UnitTier& units() const { return tier_; }
-    // Position of a unit's first token in the stream.
-    int first_token(int unit) const;
-    const InfLlmParameters& parameters() const { return p_; }
-    // Bytes in memory: windows, representative keys, units.
-    size_t bytes() const;
+              std::vector<float>& logits) override;
+    int most_tokens() const override { return p_.exc_block_size; }
+    void mark() override;
+    void rewind() override;
+    void save(const std::string& path, const std::string& identity) override;
+    void restore(const std::string& path, const std::string& identity) override;
+    void use(const std::vector<UnitLists>& units) override;
+    const std::vector<UnitLists>& used_units() const override { return used_units_; }
+    int units() const override { return tier_.units(); }
+    int unit_tokens(int unit) const override { return tier_.tokens(unit); }
+    Totals totals() const override;
 
     // Called when a unit is made, with its rows [layer][keys, values][token][width] F32 (unit-tier.h).
     std::function<void(int tokens, const float* rows)> on_unit;
@@ -97,6 +74,7 @@ class InfLlm {
     };
 
     // infllm.cpp
+    size_t bytes() const;
     Shape shape_of(int count, size_t rows) const;
     void leave_window();
     void make_unit(int length);
@@ -127,7 +105,6 @@ class InfLlm {
     int sinks() const { return sinks_; }
 
     Model& model_;
-    const InfLlmParameters p_;
     const ggml_type type_;
     std::vector<int> place_;
     UnitTier tier_;

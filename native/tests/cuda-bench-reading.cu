@@ -59,18 +59,6 @@ struct Files : EpisodeLists {
     }
 };
 
-std::vector<uint16_t> random_halves(size_t count, float size) {
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal(0, size);
-    // A short stretch again and again: what matters is that they are not all alike.
-    std::vector<uint16_t> some(65521), all(count);
-    for (uint16_t& x : some)
-        x = to_half(normal(random));
-    for (size_t i = 0; i < count; ++i)
-        all[i] = some[i % some.size()];
-    return all;
-}
-
 // Tokens a second of the products of `layers` layers alone, at 8,192 rows as findings of such shapes are counted.
 double floor_of(const BenchGpu& gpu, const LongreadShape& s, int layers) {
     constexpr int rows = 8192, times = 20;
@@ -103,18 +91,11 @@ double floor_of(const BenchGpu& gpu, const LongreadShape& s, int layers) {
 }
 
 LongreadReader* random_reader(const BenchGpu& gpu, const LongreadShape& s) {
-    const size_t width = static_cast<size_t>(s.embedding), feed = static_cast<size_t>(s.feed_forward);
-    const size_t mixed = static_cast<size_t>(s.heads) * s.head_size;
-    const size_t all = mixed + 2 * static_cast<size_t>(s.key_heads) * s.head_size;
-    const float size = 1.0f / std::sqrt(static_cast<float>(width));
-    const std::vector<float> turns(static_cast<size_t>(s.positions) * s.head_size, 0.7f), ones(width, 1.0f);
-    LongreadReader* reader = longread_cuda_reader_new(
-        gpu.bus_id, gpu.cublas, &s, turns.data(), random_halves(static_cast<size_t>(s.vocabulary) * width, 1).data());
+    const RandomWeights weights(s);
+    LongreadReader* reader =
+        longread_cuda_reader_new(gpu.bus_id, gpu.cublas, &s, weights.turns.data(), weights.embedding.data());
     expect(reader != nullptr);
-    const auto qkv = random_halves(all * width, size), output = random_halves(width * mixed, size);
-    const auto gate_up = random_halves(2 * feed * width, size), down = random_halves(width * feed, size / 2);
-    const LongreadLayer layer{qkv.data(),  output.data(), gate_up.data(), down.data(), ones.data(),
-                              ones.data(), nullptr,       nullptr,        nullptr};
+    const LongreadLayer layer = weights.layer();
     for (int l = 0; l < s.layers; ++l)
         expect(longread_cuda_reader_layer(reader, l, &layer) == 0);
     return reader;

@@ -1,6 +1,7 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
-// WHAT names, of scoring questions ("questions") or of reading units again ("likelihoods") alone. Weights are random,
-// and all layers have the same; only shapes matter.
+// WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by InfLLM's
+// method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes) alone. Weights are random, and all
+// layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
 #include <string>
 
@@ -59,6 +60,9 @@ int main(int count, char** arguments) {
             for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
                 if (wanted("questions"))
                     bench_store(gpu, tokens, 64, format);
+        for (const auto& [name, read] : shapes) // takes minutes
+            if (only == "infllm" || only == std::string("infllm-") + name)
+                bench_infllm(gpu, name, read);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

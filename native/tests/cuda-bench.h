@@ -24,11 +24,26 @@ inline void expect(bool done) {
         throw std::runtime_error(longread_cuda_error());
 }
 
+// Normally distributed: a short stretch again and again, since what matters is that they are not all alike.
+std::vector<uint16_t> random_halves(size_t count, float size);
+
+// Of a model of this shape; all its layers have the same.
+struct RandomWeights {
+    explicit RandomWeights(const LongreadShape& shape);
+    LongreadLayer layer() const;
+
+    std::vector<uint16_t> embedding, qkv, output, gate_up, down;
+    std::vector<float> turns, ones; // of all positions; norms
+};
+
 // Reading files with random weights of a known shape, beside the products of its layers alone. Prints a JSON line.
 void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 // How long it takes to read 32 units again with a question behind each, through all layers. Prints a JSON line.
 void bench_likelihoods(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 // A question against so many stored tokens. Prints a JSON line.
 void bench_store(const BenchGpu& gpu, int tokens, int head_size, int format);
+// One stream by InfLLM's method with the paper's parameters and random weights: streaming and decoding at some lengths,
+// the GPU's memory, and how many units were found there. Prints a JSON line a length.
+void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 
 } // namespace longread::gpu

@@ -102,6 +102,16 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, int) {
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, int kind, cudaStream_t) {
     return cudaMemcpy(to, from, bytes, kind);
 }
+inline cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width,
+                                     size_t height, int, cudaStream_t) {
+    for (size_t i = 0; i < height; ++i)
+        std::memcpy(static_cast<char*>(to) + i * to_pitch, static_cast<const char*>(from) + i * from_pitch, width);
+    return cudaSuccess;
+}
+constexpr unsigned cudaHostRegisterPortable = 1, cudaHostRegisterMapped = 2;
+inline cudaError_t cudaHostRegister(void*, size_t, unsigned) { return cudaSuccess; }
+inline cudaError_t cudaHostUnregister(void*) { return cudaSuccess; }
+inline cudaError_t cudaHostGetDevicePointer(void** to, void* from, unsigned) { return *to = from, cudaSuccess; }
 inline cudaError_t cudaMemset(void* to, int value, size_t bytes) { return std::memset(to, value, bytes), cudaSuccess; }
 inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
     return cudaMemset(to, value, bytes);
@@ -196,11 +206,12 @@ template <int Pending> inline void cp_async_wait() { emulated::wait_for_copies(P
 
 inline void __syncthreads() { longread::gpu::emulated::wait_for_block(); }
 inline void __syncwarp() { longread::gpu::emulated::wait_for_warp(); }
-inline float __shfl_xor_sync(unsigned, float x, int mask) {
+template <typename T> T __shfl_xor_sync(unsigned, T x, int mask) {
+    static_assert(sizeof x <= sizeof(uint64_t), "a thread gives one word");
     uint64_t mine = 0;
     std::memcpy(&mine, &x, sizeof x);
     const auto all = longread::gpu::emulated::exchange(&mine, 1);
-    float other;
+    T other;
     std::memcpy(&other, &all[(threadIdx.x % 32) ^ static_cast<unsigned>(mask)][0], sizeof other);
     longread::gpu::emulated::wait_for_warp();
     return other;

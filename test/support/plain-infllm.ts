@@ -18,6 +18,11 @@ export interface PlainInfLlm {
   readonly rope: (layer: number) => PlainRope
   /** How many tokens a layer that slides by itself sees; 0 for one that does not. */
   readonly sliding: (layer: number) => number
+  /**
+   * [block][layer][list]: units that are used instead of those that score best, as an engine that computes less exactly chose them;
+   * then `misses` tells how much worse they are.
+   */
+  readonly follow?: readonly (readonly (readonly ArrayLike<number>[])[])[]
 }
 
 interface Unit {
@@ -32,6 +37,11 @@ export interface PlainInfLlmResult {
   readonly logits: readonly Float64Array[]
   /** [block][layer][list], as the engine traces them. */
   readonly trace: readonly (readonly (readonly number[])[])[][]
+  /**
+   * Of each look-up that followed another choice: by how much the best unit that was not chosen, and should have been, scores above
+   * the best that was chosen instead, as a share of what all scores span; 0 where the choice is the same.
+   */
+  readonly misses: readonly number[]
 }
 
 export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
@@ -39,20 +49,22 @@ export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
   const trace = Array.from({ length: Math.ceil(tokens.length / p.excBlockSize) }, () =>
     Array.from({ length: model.layers }, (): (readonly number[])[] => []),
   )
+  const misses: number[] = []
   const { logits } = runPlainly(model, tokens, model.layers, true, (layer, queries, keys, values) =>
-    attendLayer(options, layer, queries, keys, values, (block, lists) => (trace[block]![layer] = lists)),
+    attendLayer(options, layer, queries, keys, values, misses, (block, lists) => (trace[block]![layer] = lists)),
   )
-  return { logits, trace }
+  return { logits, trace, misses }
 }
 
 type Rows = readonly Float64Array[]
 
 function attendLayer(
-  { model, tokens, parameters: p, lengths, rope: ropeOf, sliding }: PlainInfLlm,
+  { model, tokens, parameters: p, lengths, rope: ropeOf, sliding, follow }: PlainInfLlm,
   layer: number,
   queries: Rows,
   keys: Rows,
   values: Rows,
+  misses: number[],
   used: (block: number, lists: (readonly number[])[]) => void,
 ): Float64Array[] {
   const { headSize: size, heads, keyHeads } = model
@@ -96,6 +108,11 @@ function attendLayer(
           room -= length
           return true
         })
+        const followed = follow?.[block]?.[layer]?.[list]
+        if (followed) {
+          misses.push(missOf(scores, chosen, Array.from(followed)))
+          return Array.from(followed)
+        }
         return chosen.sort((a, b) => a - b)
       })
       used(block, lists)
@@ -170,4 +187,15 @@ function attendLayer(
     }
   }
   return result
+}
+
+function missOf(scores: readonly number[], should: readonly number[], is: readonly number[]): number {
+  const best = (units: readonly number[]) => Math.max(...units.map((unit) => scores[unit]!))
+  const [missing, instead] = [
+    should.filter((unit) => !is.includes(unit)),
+    is.filter((unit) => !should.includes(unit)),
+  ]
+  if (missing.length === 0 && instead.length === 0) return 0
+  const span = Math.max(...scores) - Math.min(...scores)
+  return missing.length === 0 || instead.length === 0 ? Infinity : Math.abs(best(missing) - best(instead)) / span
 }

@@ -1,0 +1,227 @@
+// Attention of packed rows: the query heads that share a key head are neighbouring rows of a tile, so that their keys are
+// fetched once. A block of threads computes a tile's part over some blocks of keys (split, arXiv 2311.01282).
+#include "cuda/attention-tile.cuh"
+#include "cuda/check.cuh"
+#include "cuda/infllm.cuh"
+
+namespace longread::gpu {
+namespace {
+
+constexpr int sixteens = 2, block_keys = 64, warps = 4;
+constexpr int warp_rows = sixteens * 16, tile_rows = warp_rows * warps, threads = warps * warp_threads;
+constexpr float log2_of_e = 1.44269504f;
+
+struct PartArguments {
+    const __half *queries, *keys, *values; // [row][head][head_size], [row][width]
+    const StreamBlock* block;
+    const int32_t* table; // of the far part, or null: the window's
+    const FarPart* far;
+    int rows, splits;
+    StreamLayout layout;
+    float *partial, *logs;
+};
+
+// Of the window: keys are slots. Of the far part: places in the table.
+struct Sight {
+    bool far;
+    int slot;                       // of the read's or block's first token
+    int n_local, start;             //
+    int fixed, total;               // of the far part
+    __device__ bool sees(int row, int key) const {
+        const int at = slot + row;
+        return far ? key < fixed || (key < total && key - fixed <= at - n_local - start) : key <= at && key > at - n_local;
+    }
+    // Keys that rows [first, last] see: the first and one behind the last.
+    __device__ int begin(int first) const { return far ? 0 : max(0, slot + first - n_local + 1); }
+    __device__ int end(int last) const {
+        return far ? fixed + max(0, min(total - fixed, slot + last - n_local - start + 1)) : slot + last + 1;
+    }
+    // Whether rows [first, last] see all of [key, key + count).
+    __device__ bool whole(int first, int last, int key, int count) const {
+        return sees(first, key) && sees(last, key) && sees(first, key + count - 1) && sees(last, key + count - 1);
+    }
+};
+
+template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(PartArguments a) {
+    using Tile = AttentionTile<HeadSize, sixteens, block_keys>;
+    constexpr int pieces = HeadSize / 8, block_halves = block_keys * HeadSize;
+    LONGREAD_DYNAMIC_SHARED(memory);
+    __half* queries = reinterpret_cast<__half*>(memory);
+    __half* stages = queries + tile_rows * HeadSize;
+
+    const StreamLayout& l = a.layout;
+    const int tile = static_cast<int>(blockIdx.x) / a.splits, split = static_cast<int>(blockIdx.x) % a.splits;
+    const int key_head = static_cast<int>(blockIdx.y), group = l.group();
+    const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
+    const int first = tile * tile_rows, count = min(tile_rows, a.rows * group - first);
+    const StreamBlock b = *a.block;
+    const Sight sight{a.table != nullptr, b.slot, l.n_local, b.start, a.far ? a.far->fixed : 0, a.far ? a.far->total : 0};
+
+    // Blocks of keys that this tile needs, and of those this split's.
+    const int first_token = first / group, last_token = (first + count - 1) / group;
+    const int oldest = sight.begin(first_token) / block_keys, end_key = sight.end(last_token);
+    const int needed = max(0, (end_key + block_keys - 1) / block_keys - oldest);
+    const int from = oldest + needed * split / a.splits, to = oldest + needed * (split + 1) / a.splits;
+
+    const size_t width = static_cast<size_t>(l.width()), query_stride = static_cast<size_t>(l.heads) * HeadSize;
+    const auto head_of = [&](int row) { return key_head * group + row % group; };
+    const auto load = [&](int block) {
+        __half* stage = stages + block % 2 * 2 * block_halves;
+        for (int i = static_cast<int>(threadIdx.x); i < block_keys * pieces; i += threads) {
+            const int row = i / pieces, piece = i % pieces, key = block * block_keys + row;
+            const bool valid = key < end_key;
+            const size_t at = !valid ? 0 : static_cast<size_t>(a.table ? a.table[key] : key);
+            const size_t offset = at * width + key_head * HeadSize + piece * 8;
+            cp_async(stage + place<HeadSize>(row, piece), a.keys + offset, valid);
+            cp_async(stage + block_halves + place<HeadSize>(row, piece), a.values + offset, valid);
+        }
+        cp_async_commit();
+    };
+
+    typename Tile::State state;
+    Tile::begin(state);
+    if (from < to) { // the same for all threads
+        for (int i = static_cast<int>(threadIdx.x); i < tile_rows * pieces; i += threads) {
+            const int row = i / pieces, piece = i % pieces;
+            const bool valid = row < count;
+            const int at = first + (valid ? row : 0);
+            cp_async(queries + place<HeadSize>(row, piece),
+                     a.queries + at / group * query_stride + head_of(at) * HeadSize + piece * 8, valid);
+        }
+        load(from); // one group with the queries
+    }
+    // Tokens of the warp's rows.
+    const int warp_row = warp * warp_rows, left = min(warp_rows, count - warp_row);
+    const int warp_first = (first + warp_row) / group, warp_last = (first + warp_row + left - 1) / group;
+    for (int block = from; block < to; ++block) {
+        if (block + 1 < to) {
+            load(block + 1);
+            cp_async_wait<1>();
+        } else {
+            cp_async_wait<0>();
+        }
+        __syncthreads(); // every thread's copies are there
+        const int key = block * block_keys;
+        const bool seen = left > 0 && key < sight.end(warp_last) && key + block_keys > sight.begin(warp_first);
+        if (seen) {
+            const __half* stage = stages + block % 2 * 2 * block_halves;
+            typename Tile::Scores scores = {};
+            Tile::multiply(scores, queries, warp_row, stage, lane);
+            if (!sight.whole(warp_first, warp_last, key, block_keys)) {
+#pragma unroll
+                for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+                    for (int half = 0; half < 2; ++half) {
+                        const int row = (first + warp_row + m * 16 + half * 8 + lane / 4) / group;
+#pragma unroll
+                        for (int n = 0; n < block_keys / 8; ++n)
+#pragma unroll
+                            for (int e = 2 * half; e < 2 * half + 2; ++e)
+                                if (!sight.sees(row, key + n * 8 + lane % 4 * 2 + e % 2))
+                                    scores[m][n][e] = -INFINITY;
+                    }
+            }
+            Tile::add(state, scores, stage + block_halves, lane, l.scale * log2_of_e);
+        }
+        __syncthreads(); // before the block is overwritten
+    }
+
+#pragma unroll
+    for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const float sum = Tile::sum_of(state, 2 * m + half);
+            const int row = first + warp_row + m * 16 + half * 8 + lane / 4;
+            if (row - first >= count)
+                continue;
+            const size_t at =
+                (static_cast<size_t>(split) * a.rows + row / group) * static_cast<size_t>(l.heads) + head_of(row);
+            const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+            float2* out = reinterpret_cast<float2*>(a.partial + at * HeadSize);
+#pragma unroll
+            for (int n = 0; n < HeadSize / 8; ++n)
+                out[n * 4 + lane % 4] =
+                    make_float2(state.mixed[m][n][2 * half] * inverse, state.mixed[m][n][2 * half + 1] * inverse);
+            if (lane % 4 == 0)
+                a.logs[at] = sum > 0 ? state.most[2 * m + half] * l.scale * log2_of_e + log2f(sum) : -INFINITY;
+        }
+}
+
+void start(const PartArguments& a, cudaStream_t stream) {
+    const auto kernel = a.layout.head_size == 64 ? part_kernel<64> : part_kernel<128>;
+    const size_t bytes =
+        static_cast<size_t>(tile_rows + 4 * block_keys) * static_cast<size_t>(a.layout.head_size) * sizeof(__half);
+    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(bytes)),
+          "the GPU has too little shared memory");
+    const int tiles = blocks_for(a.rows * a.layout.group(), tile_rows);
+    launch(kernel, dim3(static_cast<unsigned>(tiles * a.splits), static_cast<unsigned>(a.layout.key_heads)), threads,
+           bytes, stream, a);
+}
+
+constexpr int merge_warps = 8;
+
+// A warp a head of a row.
+template <int HeadSize>
+__global__ void __launch_bounds__(merge_warps* warp_threads)
+    merge_kernel(Parts window, Parts far, int rows, int heads, __half* to, float* log_sums) {
+    const int item = static_cast<int>(blockIdx.x * merge_warps + threadIdx.x / warp_threads);
+    const int lane = static_cast<int>(threadIdx.x % warp_threads);
+    if (item >= rows * heads) // the whole warp
+        return;
+    constexpr int each = HeadSize / 32;
+    const auto at = [&](const Parts& p, int split) {
+        return (static_cast<size_t>(split) * p.rows + p.first_row) * heads + item;
+    };
+    float most = -INFINITY;
+    for (int s = 0; s < window.splits; ++s)
+        most = fmaxf(most, window.logs[at(window, s)]);
+    for (int s = 0; s < far.splits; ++s)
+        most = fmaxf(most, far.logs[at(far, s)]);
+    float mixed[each] = {}, sum = 0;
+    const auto add = [&](const Parts& p) {
+        for (int s = 0; s < p.splits; ++s) {
+            const size_t from = at(p, s);
+            const float log = p.logs[from];
+            if (log == -INFINITY) // the whole warp
+                continue;
+            const float share = power_of_two(log - most);
+            sum += share;
+#pragma unroll
+            for (int j = 0; j < each; ++j)
+                mixed[j] += share * p.partial[from * HeadSize + lane * each + j];
+        }
+    };
+    add(window); // a token always sees itself
+    add(far);
+    uint32_t* out = reinterpret_cast<uint32_t*>(to + (static_cast<size_t>(window.first_row) * heads + item) * HeadSize);
+#pragma unroll
+    for (int j = 0; j < each; j += 2)
+        out[(lane * each + j) / 2] = packed_halves(mixed[j] / sum, mixed[j + 1] / sum);
+    if (lane == 0)
+        log_sums[item] = most + log2f(sum);
+}
+
+} // namespace
+
+void attend_window(const __half* near, const StreamBlock* first, int rows, int splits, const StreamLayout& layout,
+                   const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream) {
+    start({near, layer.rotated, layer.values + static_cast<size_t>(layout.window_row) * layout.width(), first, nullptr,
+           nullptr, rows, splits, layout, partial, logs},
+          stream);
+}
+
+void attend_far(const __half* far, const StreamBlock* block, int rows, int splits, const LookUpArrays& found,
+                const StreamLayout& layout, const StreamLayer& layer, float* partial, float* logs,
+                cudaStream_t stream) {
+    start({far, layer.keys, layer.values, block, found.table, found.far, rows, splits, layout, partial, logs}, stream);
+}
+
+void merge_parts(const Parts& window, const Parts& far, int rows, const StreamLayout& layout, __half* to,
+                 float* log_sums, cudaStream_t stream) {
+    launch(layout.head_size == 64 ? merge_kernel<64> : merge_kernel<128>,
+           dim3(static_cast<unsigned>(blocks_for(rows * layout.heads, merge_warps))), merge_warps * warp_threads, 0,
+           stream, window, far, rows, layout.heads, to, log_sums);
+}
+
+} // namespace longread::gpu

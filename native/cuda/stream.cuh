@@ -1,0 +1,132 @@
+// One stream read by InfLLM's method on a GPU: weights, the window of every layer, units at their places and where they
+// rest, and the kernels of a read. A read has several blocks of tokens that look up together; since a layer's state
+// depends on nothing but the layer's own inputs, each layer goes over all of a read's blocks before the next begins, so
+// that products have many rows however small the blocks are.
+#pragma once
+#include "cuda/check.cuh"
+#include "cuda/infllm.cuh"
+#include "cuda/interface.h"
+#include "cuda/linear.cuh"
+#include "cuda/unit-pages.cuh"
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace longread::gpu {
+
+class UnitStream {
+  public:
+    UnitStream(const char* bus_id, const char* cublas, const LongreadStreamShape& shape, const float* turns,
+               const uint16_t* embedding, const uint16_t* output, const float* output_norm);
+    ~UnitStream();
+
+    void set_layer(int layer, const LongreadLayer& weights);
+    void cut(const int32_t* lengths, int count);
+    void read(const int32_t* tokens, int count, const int32_t* rows, int row_count, float* logits);
+    void mark();
+    void rewind();
+    void use(const int32_t* counts, const int32_t* units);
+    void used(int32_t* counts, int32_t* units);
+    LongreadStreamState state();
+    void starts(int32_t* to) const;
+
+    // Throws std::runtime_error for a shape that the kernels do not know.
+    static void check_shape(const LongreadStreamShape& shape);
+    static int positions(const LongreadStreamShape& shape);
+    static uint64_t bytes(const LongreadStreamShape& shape);
+
+  private:
+    struct Layer {
+        Buffer<__half> qkv, output, gate_up, down;
+        Buffer<float> attention_norm, feed_norm, qkv_bias, query_norm, key_norm;
+    };
+    // What leaves the window after a block.
+    struct Leaving {
+        int sinks = 0, sink_slot = 0, sink_count = 0; // before; where the next ones stand, how many
+        int first_unit = 0, end_unit = 0;
+        int base = 0;
+    };
+    // Where the stream stands.
+    struct Place {
+        int base = 0, start = 0, used = 0, position = 0, sinks = 0;
+        bool cut = false;
+        std::deque<int> lengths; // of the units to come, from `start` on
+    };
+    struct Mark {
+        Place place;
+        size_t units = 0;
+        Buffer<float> received;
+        std::vector<char> rows; // of keys and values, where the window has moved since
+        bool moved = false;
+    };
+
+    // stream.cu
+    void reserve(int rows);
+    void multiply(const Product& product, const __half* x, const __half* weight, void* y, int rows);
+    void tune();
+    void send(const int32_t* tokens, int count, size_t old_units);
+    void compute(int count, bool wanted);
+    void attend(int layer, const Layer& weights, int count);
+    void look_up(int layer, size_t block);
+    void leave(const Leaving& leaving, int first, int layers);
+    void give_logits(const int32_t* rows, int row_count, float* logits);
+    Heads heads_of(const Layer* layer) const;
+    size_t mixed_width() const { return static_cast<size_t>(model_.heads) * static_cast<size_t>(model_.head_size); }
+    size_t key_width() const { return static_cast<size_t>(model_.key_heads) * static_cast<size_t>(model_.head_size); }
+    // stream-window.cu
+    void reserve_window();
+    void plan(int count);
+    void leave_window();
+    void make_unit(int tokens);
+    void keep_units(size_t first);
+    void slide();
+    void copy_marked(bool back);
+    void reserve_units();
+    LayerRange range(int first, int count) const;
+    StreamLayer layer_arrays(int layer) const;
+
+    LongreadStreamShape shape_;
+    LongreadShape model_;
+    int device_;
+    Linear linear_;
+    Stream computing_, keeping_;
+    Event computed_, kept_;
+    Buffer<float> turns_, output_norm_;
+    Buffer<__half> embedding_, output_;
+    std::vector<Layer> layers_;
+    bool tuned_ = false;
+
+    // The window and the places, [layer][row][width] and [layer][slot][width]; [layer][head][slot].
+    StreamLayout layout_{};
+    Buffer<__half> keys_, values_, rotated_;
+    Buffer<float> received_;
+    Buffer<int32_t> place_unit_, place_used_; // [layer][place]
+
+    Place place_;
+    int clock_ = 0;
+    UnitPages pages_;
+    std::vector<StreamUnit> units_;
+    std::vector<UnitPages::Place> unit_places_;
+    Buffer<StreamUnit> units_there_;
+    std::vector<Buffer<__half>> chunks_;
+    Buffer<__half*> chunks_there_;
+    std::unique_ptr<Mark> mark_;
+
+    // Of a read.
+    std::vector<StreamBlock> blocks_;
+    std::vector<Leaving> leaving_;
+    Pinned<uint8_t> lists_;
+    Buffer<int32_t> tokens_;
+    Buffer<StreamBlock> blocks_there_;
+    Buffer<float> x_, logits_, mean_, window_partial_, window_logs_, far_partial_, far_logs_, log_sums_;
+    Buffer<__half> normed_, wide_, near_, far_;
+    Buffer<uint32_t> scores_;
+    Buffer<int32_t> table_;
+    Buffer<FarPart> far_part_;
+    Buffer<UnitCopy> copies_;
+    Buffer<unsigned long long> counts_;
+    Buffer<int32_t> chosen_, chosen_count_, forced_, forced_count_; // [layer][most_chosen], [layer]
+    bool forces_ = false;
+};
+
+} // namespace longread::gpu

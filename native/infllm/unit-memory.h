@@ -1,0 +1,73 @@
+// A stream read by InfLLM's method (parameters.h), whatever computes: the processor (infllm.h) or a GPU
+// (engine/gpu-stream.h).
+#pragma once
+#include "engine/cancel.h"
+#include "infllm/parameters.h"
+#include "infllm/unit-index.h"
+
+namespace longread {
+
+class UnitMemory {
+  public:
+    struct Totals {
+        int tokens = 0, units = 0;
+        size_t bytes = 0;      // in memory: windows, representative keys, units; on a GPU both its own and what is pinned
+        size_t unit_bytes = 0; // of these, units
+        size_t disk_bytes = 0;
+        long long reads = 0; // units that were fetched: from disk, or to the GPU
+        bool gpu = false;
+    };
+
+    explicit UnitMemory(const InfLlmParameters& parameters) : p_(parameters) {}
+    virtual ~UnitMemory() = default;
+    UnitMemory(const UnitMemory&) = delete;
+    UnitMemory& operator=(const UnitMemory&) = delete;
+
+    // Says where the next tokens are cut into units: the lengths of units, of which those longer than block_size are
+    // cut evenly. From the first call on every token must be said; without any call units have block_size tokens.
+    // Throws Error("usage").
+    virtual void cut(const std::vector<int>& lengths) = 0;
+    virtual bool is_cut() const = 0;
+
+    // Reads `count` tokens (at most most_tokens()), in execution blocks of which only the last may be shorter than
+    // exc_block_size. `logits`: [row][vocabulary] of the tokens `rows`, numbered within these. Throws
+    // Error("cancelled" | "disk" | "usage" | "internal"); what was read is then whole only up to the last mark, to
+    // which rewind() goes back.
+    virtual void read(const int32_t* tokens, int count, const std::vector<int32_t>& rows, const Cancel& cancel,
+                      std::vector<float>& logits) = 0;
+    virtual int most_tokens() const = 0;
+
+    // What is read after mark() is forgotten by rewind(), as often as wanted.
+    virtual void mark() = 0;
+    virtual void rewind() = 0;
+
+    // Writes all that was read to two files, `path` with `.stream` and `.units`, so that another process can restore()
+    // it into a fresh memory of the same model (whose weights `identity` names) and parameters. What is read afterwards
+    // is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" | "disk"), after which
+    // the memory is good for nothing.
+    virtual void save(const std::string& path, const std::string& identity) = 0;
+    virtual void restore(const std::string& path, const std::string& identity) = 0;
+
+    // The units every layer uses from now on, instead of looking them up: [layer][list] (one list for all heads, or one
+    // a head with perhead); a single layer's stand for all. Empty: they are looked up again. Throws Error("usage").
+    virtual void use(const std::vector<UnitLists>& units) = 0;
+    // What each layer used last; empty for a layer that uses none.
+    virtual const std::vector<UnitLists>& used_units() const = 0;
+
+    virtual int units() const = 0;
+    virtual int unit_tokens(int unit) const = 0;
+    virtual Totals totals() const = 0;
+    const InfLlmParameters& parameters() const { return p_; }
+    // Where each unit starts in the stream, and where the last one ends.
+    std::vector<int> unit_starts() const;
+
+  protected:
+    // What use() refuses, for `layers` layers of `lists` lists each.
+    void check_units(const std::vector<UnitLists>& units, size_t layers, size_t lists) const;
+    // Units as they are made, of those that cut() is told; none is empty.
+    std::vector<int> pieces_of(const std::vector<int>& lengths) const;
+
+    const InfLlmParameters p_;
+};
+
+} // namespace longread
