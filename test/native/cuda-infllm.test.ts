@@ -132,8 +132,9 @@ function agrees(places: Places, length: number): void {
 
       const rope = { base: 10_000, scale: 1 }
       for (const [what, more, cuts] of [
-        ['blocks of tokens', {}, []],
-        ['units that are cut', { blockSize: 12, nInit: 5 }, [3, 9, 12, 1, 7, 12, 4]],
+        ['blocks of tokens', {} as Partial<InfLlmParameters>, []],
+        ['units that all their tokens represent', { reprTopk: 8 }, []],
+        ['units that are cut', { blockSize: 12, nInit: 5, reprTopk: 12 }, [3, 9, 12, 1, 7, 12, 4]],
         ['a window that is no multiple of anything, and another distance', { nLocal: 37, excBlockSize: 11, blockSize: 5, distance: 20 }, []], // prettier-ignore
       ] as const)
         it(`gives the logits of the equations and looks up their units, with ${what}`, async () => {
@@ -157,9 +158,10 @@ function agrees(places: Places, length: number): void {
             follow: is.trace,
           })
           assert.ok(should.misses.length > length / parameters.excBlockSize)
-          // Among hundreds of choices some tokens or units are so nearly alike that rounding chooses another.
-          const missed = should.misses.filter((miss) => miss > 0.02)
-          assert.ok(missed.length <= 0.03 * should.misses.length, `of ${should.misses.length} look-ups: ${missed.join(' ')}`)
+          // Which tokens represent a unit is nearly a tie once in a while, and then rounding decides; then scores are others.
+          const missed = should.misses.filter((miss) => miss > 0.01)
+          const some = (more.reprTopk ?? parameters.reprTopk) < parameters.blockSize ? 0.05 : 0
+          assert.ok(missed.length <= some * should.misses.length, `of ${should.misses.length} look-ups: ${missed.join(' ')}`)
           const worst = apart(is.logits, should.logits.flatMap((row) => [...row]))
           assert.ok(worst < bound, `logits differ by ${worst}`)
           // Many blocks at once, and their units all the same.
@@ -174,7 +176,7 @@ function agrees(places: Places, length: number): void {
         const { random, ours, engine } = subject
         const tokens = someTokens(random, length, 4)
         const asked = question(someTokens(random, 90, 9)) // longer than the window
-        const [gpu, cpu] = [memoryOf(ours), memoryOf(engine)]
+        const [gpu, cpu] = [memoryOf(ours, { reprTopk: 8 }), memoryOf(engine, { reprTopk: 8 })]
         for (const memory of [gpu, cpu]) await read(memory, tokens, none, false)
         const before = gpu.info()
         const first = await answerTo(gpu, asked)

@@ -3,15 +3,17 @@
  * full attention within what the model was trained for, by a window without lookup (StreamingLLM), and by InfLLM.
  *
  *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv,lines] [--ways NAME,…] [--lengths 4K,8K,16K,…]
- *     [--depths 0,25,50,75,100] [--cases N] [--seed N] [--chat] [--threads N] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
+ *     [--depths 0,25,50,75,100] [--cases N] [--seed N] [--chat] [--threads N] [--device cpu|cuda|auto] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
  *   longread bench longcontext --figures FILE,… [--svg FILE]
  *
+ * --device: cuda reads by our own kernels (ways that they do not read are an error); then ways are full,paper where none are named.
  * --cases: at each length and depth. --chat: in the model's chat template (SmolLM2-135M finds pass keys worse in it). --set: InfLLM's parameters other than the paper's, for all ways. --out: a line for each case is
  * added to FILE, and those that it has are left out. --figures: files joined to a table and a picture.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { librariesFolder, loadAddon } from '../../../extension/engine/addon'
+import { chooseDevice, ownKernels } from '../../../extension/engine/cuda'
 import { resolveModel } from '../../../extension/engine/catalogue'
 import { settingsOf } from '../../../extension/infllm/parameters'
 import { machine } from '../recall/figures'
@@ -43,7 +45,8 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       model: { type: 'string' },
       tasks: { type: 'string', default: 'passkey' },
-      ways: { type: 'string', default: 'full,streaming,paper' },
+      ways: { type: 'string' },
+      device: { type: 'string', default: 'cpu' },
       lengths: { type: 'string', default: '4K,8K,16K' },
       depths: { type: 'string', default: '0,25,50,75,100' },
       cases: { type: 'string', default: '1' },
@@ -63,7 +66,7 @@ export async function main(args: readonly string[]): Promise<void> {
     return
   }
   const tasks = named<TaskName>('tasks', values.tasks, taskNames, (name) => name)
-  const chosen = named<Way>('ways', values.ways, ways, ({ name }) => name)
+  const [wanted] = named('device', values.device, ['cpu', 'cuda', 'auto'] as const, (name) => name)
   const lengths = values.lengths.split(',').map(tokensOf)
   const depths = values.depths.split(',').map((text) => {
     const depth = Number(text) / 100
@@ -73,8 +76,13 @@ export async function main(args: readonly string[]): Promise<void> {
   const parameters = settingsOf(values.set, '--set')
   const { path } = await resolveModel(values.model)
   const addon = loadAddon()
-  const load = { path, weights: 'fast', threads: Number(values.threads), libraries: librariesFolder() } as const
+  const libraries = librariesFolder()
+  const { kind, name: gpu } = await chooseDevice(addon, wanted ?? 'cpu', (_, message) => process.stderr.write(`${message}\n`)) // prettier-ignore
+  const there = kind === 'cuda' ? { device: kind, ...ownKernels(libraries) } : {}
+  const load = { path, weights: 'fast', threads: Number(values.threads), libraries, ...there } as const
   const model = await addon.loadModel(load, new addon.Cancel(), () => undefined)
+  const usual = kind === 'cuda' ? 'full,paper' : 'full,streaming,paper'
+  const chosen = named<Way>('ways', values.ways ?? usual, ways, ({ name }) => name)
   const modelName = model.info().name || path
   const file = values.out === undefined ? undefined : await FigureFile.open(values.out)
   if (!values.json) print(`$ ${['longread bench longcontext', ...args].join(' ')}`)
@@ -105,7 +113,7 @@ export async function main(args: readonly string[]): Promise<void> {
               answer: asked.answer,
               said: text,
               ...rest,
-              machine: machine(),
+              machine: kind === 'cuda' ? `${gpu}; ${machine()}` : machine(),
             }
             figures.push(figure)
             await file?.add(figure)
