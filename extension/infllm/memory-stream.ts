@@ -61,7 +61,8 @@ export class MemoryStream {
     const fresh = new this.loaded.addon.InfLlm(model, parameters)
     try {
       await this.readAll(fresh, stream, signal, progress)
-      if (name !== undefined && !fresh.info().gpu) await kept?.keep(name, () => fresh.save(name, this.loaded.fingerprint))
+      if (name !== undefined && !fresh.info().gpu)
+        await kept?.keep(name, () => fresh.save(name, this.loaded.fingerprint))
     } catch (thrown) {
       fresh.dispose()
       throw thrown

@@ -1,5 +1,5 @@
-// What one warp does of attention with tensor cores: scores of its rows of queries with a block of keys, the softmax that
-// is kept up from block to block (FlashAttention-2, arXiv 2307.08691), and its sum with the block's values.
+// What one warp does of attention with tensor cores: scores of its rows of queries with a block of keys, the softmax
+// that is kept up from block to block (FlashAttention-2, arXiv 2307.08691), and its sum with the block's values.
 #pragma once
 #include "cuda/mma.cuh"
 
@@ -63,8 +63,8 @@ template <int HeadSize, int Sixteens, int Keys> struct AttentionTile {
             uint32_t a[Sixteens][4];
 #pragma unroll
             for (int m = 0; m < Sixteens; ++m) {
-                const float(&left)[4] = scores[m][2 * k];
-                const float(&right)[4] = scores[m][2 * k + 1];
+                const float (&left)[4] = scores[m][2 * k];
+                const float (&right)[4] = scores[m][2 * k + 1];
                 a[m][0] = packed_halves(left[0], left[1]);
                 a[m][1] = packed_halves(left[2], left[3]);
                 a[m][2] = packed_halves(right[0], right[1]);

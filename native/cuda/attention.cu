@@ -1,7 +1,7 @@
 // FlashAttention-2 (arXiv 2307.08691): a block computes one head of a tile of queries, each warp a few rows of it, over
 // blocks of keys that are fetched while the block before is worked on; the softmax is kept up on the way.
-#include "cuda/attention.cuh"
 #include "cuda/attention-tile.cuh"
+#include "cuda/attention.cuh"
 #include "cuda/check.cuh"
 
 namespace longread::gpu {

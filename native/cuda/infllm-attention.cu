@@ -1,5 +1,5 @@
-// Attention of packed rows: the query heads that share a key head are neighbouring rows of a tile, so that their keys are
-// fetched once. A block of threads computes a tile's part over some blocks of keys (split, arXiv 2311.01282).
+// Attention of packed rows: the query heads that share a key head are neighbouring rows of a tile, so that their keys
+// are fetched once. A block of threads computes a tile's part over some blocks of keys (split, arXiv 2311.01282).
 #include "cuda/attention-tile.cuh"
 #include "cuda/check.cuh"
 #include "cuda/infllm.cuh"
@@ -24,12 +24,13 @@ struct PartArguments {
 // Of the window: keys are slots. Of the far part: places in the table.
 struct Sight {
     bool far;
-    int slot;                       // of the read's or block's first token
-    int n_local, start;             //
-    int fixed, total;               // of the far part
+    int slot;           // of the read's or block's first token
+    int n_local, start; //
+    int fixed, total;   // of the far part
     __device__ bool sees(int row, int key) const {
         const int at = slot + row;
-        return far ? key < fixed || (key < total && key - fixed <= at - n_local - start) : key <= at && key > at - n_local;
+        return far ? key < fixed || (key < total && key - fixed <= at - n_local - start)
+                   : key <= at && key > at - n_local;
     }
     // Keys that rows [first, last] see: the first and one behind the last.
     __device__ int begin(int first) const { return far ? 0 : max(0, slot + first - n_local + 1); }
@@ -55,7 +56,8 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
     const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
     const int first = tile * tile_rows, count = min(tile_rows, a.rows * group - first);
     const StreamBlock b = *a.block;
-    const Sight sight{a.table != nullptr, b.slot, l.n_local, b.start, a.far ? a.far->fixed : 0, a.far ? a.far->total : 0};
+    const Sight sight{a.table != nullptr,      b.slot, l.n_local, b.start, a.far ? a.far->fixed : 0,
+                      a.far ? a.far->total : 0};
 
     // Blocks of keys that this tile needs, and of those this split's.
     const int first_token = first / group, last_token = (first + count - 1) / group;

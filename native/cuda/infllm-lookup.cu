@@ -16,7 +16,8 @@ __global__ void __launch_bounds__(mean_threads)
     const int parts = head_size / 64, head = static_cast<int>(blockIdx.x) / parts;
     const int part = static_cast<int>(blockIdx.x) % parts, thread = static_cast<int>(threadIdx.x);
     const StreamBlock b = blocks[blockIdx.y];
-    const size_t stride = static_cast<size_t>(heads) * head_size, at = static_cast<size_t>(head) * head_size + part * 64;
+    const size_t stride = static_cast<size_t>(heads) * head_size,
+                 at = static_cast<size_t>(head) * head_size + part * 64;
     const __half* from = far + static_cast<size_t>(b.first_row) * stride + at + thread % 32 * 2;
     float2 sum = make_float2(0, 0);
     for (int row = thread / 32; row < b.rows; row += mean_threads / 32) {
@@ -41,8 +42,8 @@ constexpr int score_warps = 8, most_score_blocks = 264; // two for each multipro
 
 // A warp a unit.
 __global__ void __launch_bounds__(score_warps* warp_threads)
-    score_kernel(const float* mean, __half* const* chunks, int layer, const StreamBlock* block, int numbers,
-                 int stride, uint32_t* scores) {
+    score_kernel(const float* mean, __half* const* chunks, int layer, const StreamBlock* block, int numbers, int stride,
+                 uint32_t* scores) {
     const int units = block->tokens > 0 ? block->units : 0, lane = static_cast<int>(threadIdx.x % warp_threads);
     for (int unit = static_cast<int>(blockIdx.x * score_warps + threadIdx.x / warp_threads); unit < units;
          unit += stride) {
@@ -51,8 +52,10 @@ __global__ void __launch_bounds__(score_warps* warp_threads)
         float sum = 0;
         for (int i = lane; i < numbers / 8; i += warp_threads) {
             const uint4 k = reinterpret_cast<const uint4*>(key)[i];
-            const float4 a = reinterpret_cast<const float4*>(mean)[2 * i], b = reinterpret_cast<const float4*>(mean)[2 * i + 1];
-            const float2 x = unpacked_halves(k.x), y = unpacked_halves(k.y), z = unpacked_halves(k.z), w = unpacked_halves(k.w);
+            const float4 a = reinterpret_cast<const float4*>(mean)[2 * i],
+                         b = reinterpret_cast<const float4*>(mean)[2 * i + 1];
+            const float2 x = unpacked_halves(k.x), y = unpacked_halves(k.y), z = unpacked_halves(k.z),
+                         w = unpacked_halves(k.w);
             sum += a.x * x.x + a.y * x.y + a.z * y.x + a.w * y.y + b.x * z.x + b.y * z.y + b.z * w.x + b.w * w.y;
         }
         sum = warp_sum(sum);
@@ -101,7 +104,8 @@ __global__ void __launch_bounds__(choose_threads) choose_kernel(ChooseArguments 
                 }
                 fresh = true;
             }
-            const unsigned long long best = count < most && left > 0 ? block_most(mine, scratch[times % 2], choose_threads) : 0;
+            const unsigned long long best =
+                count < most && left > 0 ? block_most(mine, scratch[times % 2], choose_threads) : 0;
             if (best == 0) // for all threads
                 break;
             const int unit = number_of(best);
@@ -224,8 +228,8 @@ void mean_queries(const __half* far, const StreamBlock* blocks, int count, const
 void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* block, int most,
                  const StreamLayout& l, uint32_t* scores, cudaStream_t stream) {
     const int blocks = min(most_score_blocks, blocks_for(most, score_warps));
-    launch(score_kernel, dim3(static_cast<unsigned>(blocks)), score_warps * warp_threads, 0, stream, mean, chunks, layer,
-           block, l.heads * l.head_size, blocks * score_warps, scores);
+    launch(score_kernel, dim3(static_cast<unsigned>(blocks)), score_warps * warp_threads, 0, stream, mean, chunks,
+           layer, block, l.heads * l.head_size, blocks * score_warps, scores);
 }
 
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,

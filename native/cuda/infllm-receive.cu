@@ -13,9 +13,9 @@ constexpr float log2_of_e = 1.44269504f;
 // queries: [row][head][head_size] of the block. The keys that a block of threads has are those of slots from
 // (first needed / tile_keys + its number) * tile_keys on.
 template <int HeadSize>
-__global__ void __launch_bounds__(threads) receive_kernel(const __half* queries, const float* log_sums,
-                                                          const StreamBlock* block, StreamLayout l,
-                                                          const __half* rotated, float* received) {
+__global__ void __launch_bounds__(threads)
+    receive_kernel(const __half* queries, const float* log_sums, const StreamBlock* block, StreamLayout l,
+                   const __half* rotated, float* received) {
     using Tile = AttentionTile<HeadSize, 1, tile_keys>;
     constexpr int pieces = HeadSize / 8;
     LONGREAD_DYNAMIC_SHARED(memory);
@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(threads) receive_kernel(const __half* queries,
         const int row = i / pieces, piece = i % pieces;
         const bool valid = first + row < end;
         cp_async(keys + place<HeadSize>(row, piece),
-                 rotated + static_cast<size_t>(valid ? first + row : 0) * width + key_head * HeadSize + piece * 8, valid);
+                 rotated + static_cast<size_t>(valid ? first + row : 0) * width + key_head * HeadSize + piece * 8,
+                 valid);
     }
     const auto load = [&](int from) {
         __half* stage = stages + from / block_rows % 2 * block_rows * HeadSize;
@@ -43,7 +44,8 @@ __global__ void __launch_bounds__(threads) receive_kernel(const __half* queries,
             const int row = i / pieces, piece = i % pieces;
             const bool valid = from + row < b.rows;
             cp_async(stage + place<HeadSize>(row, piece),
-                     queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8, valid);
+                     queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8,
+                     valid);
         }
         cp_async_commit();
     };
@@ -112,8 +114,8 @@ void receive(const __half* near, const float* log_sums, const StreamBlock* block
           "the GPU has too little shared memory");
     // One more than the keys fill, for where they begin within a tile.
     const int tiles = blocks_for(layout.n_local - 1 + rows, tile_keys) + 1;
-    launch(kernel, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(layout.heads)), threads, bytes, stream, near,
-           log_sums, block, layout, layer.rotated, layer.received);
+    launch(kernel, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(layout.heads)), threads, bytes, stream,
+           near, log_sums, block, layout, layer.rotated, layer.received);
 }
 
 } // namespace longread::gpu

@@ -155,8 +155,8 @@ void place_tokens(const __half* qkv, const StreamBlock* first, int rows, int dis
 void slide_window(const LayerRange& layers, int from, int count, const StreamLayout& layout, const Heads& heads,
                   cudaStream_t stream) {
     launch(layout.head_size == 64 ? slide_kernel<64> : slide_kernel<128>,
-           dim3(whole(blocks_for(count * heads.key_heads, warps)), whole(layers.count)), warps * warp_threads, 0, stream,
-           layers, from, count, layout, heads);
+           dim3(whole(blocks_for(count * heads.key_heads, warps)), whole(layers.count)), warps * warp_threads, 0,
+           stream, layers, from, count, layout, heads);
 }
 
 void make_sinks(const LayerRange& layers, int sinks, int from, int count, const StreamLayout& layout,

@@ -1,9 +1,9 @@
 // The kernels of a stream that is read by InfLLM's method (arXiv 2402.04617; the equations: infllm/parameters.h). Every
-// layer keeps its keys, not rotated, and values in rows of key_heads * head_size halves: first the sinks, then the places
-// of units that were looked up, then the window; and for the window's rows the rotated keys and what each token received.
-// What a block of tokens sees of the window is computed apart from what it sees of all else; merge_parts() makes one
-// softmax of both. What changes from block to block is in the GPU's memory (StreamBlock), so that a token's kernels can
-// be recorded once.
+// layer keeps its keys, not rotated, and values in rows of key_heads * head_size halves: first the sinks, then the
+// places of units that were looked up, then the window; and for the window's rows the rotated keys and what each token
+// received. What a block of tokens sees of the window is computed apart from what it sees of all else; merge_parts()
+// makes one softmax of both. What changes from block to block is in the GPU's memory (StreamBlock), so that a token's
+// kernels can be recorded once.
 #pragma once
 #include "cuda/heads.cuh"
 
@@ -73,17 +73,17 @@ struct UnitPlaces {
 };
 
 struct LookUpArrays {
-    float* mean;            // [block of the read][head][head size]
-    uint32_t* scores;       // [unit]: larger for larger scores, 0 for none
-    int32_t* table;         // [far row]: the row of keys and values
-    FarPart* far;           //
-    UnitCopy* copies;       // [copy]
+    float* mean;                // [block of the read][head][head size]
+    uint32_t* scores;           // [unit]: larger for larger scores, 0 for none
+    int32_t* table;             // [far row]: the row of keys and values
+    FarPart* far;               //
+    UnitCopy* copies;           // [copy]
     unsigned long long* counts; // units found at a place or in the window, units fetched, so far
 };
 
-// Queries, keys and values of a read as the projection gives them, qkv [row][head][head_size], are made ready: biases and
-// norms of heads; queries rotated to their slots (near) and to `distance` (far), both [row][head][head_size]; keys, raw
-// and rotated, and values to their slots, which have received nothing yet. Off as rotate() is.
+// Queries, keys and values of a read as the projection gives them, qkv [row][head][head_size], are made ready: biases
+// and norms of heads; queries rotated to their slots (near) and to `distance` (far), both [row][head][head_size]; keys,
+// raw and rotated, and values to their slots, which have received nothing yet. Off as rotate() is.
 void place_tokens(const __half* qkv, const StreamBlock* first, int rows, int distance, const StreamLayout& layout,
                   const Heads& heads, __half* near, __half* far, const StreamLayer& layer, cudaStream_t stream);
 
@@ -95,8 +95,8 @@ void attend_window(const __half* near, const StreamBlock* first, int rows, int s
 void attend_far(const __half* far, const StreamBlock* block, int rows, int splits, const LookUpArrays& found,
                 const StreamLayout& layout, const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream);
 // Parts of `rows` queries, of the window's [split][all_rows][head] those from first_row on, of the far one's
-// [split][rows][head], to: [row of the read][head][head_size] F16; log_sums [row][head] of the block. Shares are rounded
-// to F16, and so is the result: off the reference by at most 1e-3 of the largest value.
+// [split][rows][head], to: [row of the read][head][head_size] F16; log_sums [row][head] of the block. Shares are
+// rounded to F16, and so is the result: off the reference by at most 1e-3 of the largest value.
 struct Parts {
     const float *partial, *logs;
     int splits, rows, first_row;
@@ -111,12 +111,13 @@ void receive(const __half* near, const float* log_sums, const StreamBlock* block
 // Means of the far queries of each of `count` blocks, F32.
 void mean_queries(const __half* far, const StreamBlock* blocks, int count, const StreamLayout& layout, float* mean,
                   cudaStream_t stream);
-// scores, of a block's mean and a layer's representative keys, of which there may be `most`. chunks: [chunk], each [layer][unit][head][head_size] F16.
+// scores, of a block's mean and a layer's representative keys, of which there may be `most`. chunks: [chunk], each
+// [layer][unit][head][head_size] F16.
 void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* block, int most,
                  const StreamLayout& layout, uint32_t* scores, cudaStream_t stream);
-// The best units within the block's budget, best first by score (the older one where scores are equal; one that does not
-// fit is left out), or those of `forced` where forced_count is not negative; which of them must be fetched and whose
-// places those take that were used longest ago; and the table of far rows. chosen: rising, and how many.
+// The best units within the block's budget, best first by score (the older one where scores are equal; one that does
+// not fit is left out), or those of `forced` where forced_count is not negative; which of them must be fetched and
+// whose places those take that were used longest ago; and the table of far rows. chosen: rising, and how many.
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,
                   const UnitPlaces& places, const LookUpArrays& arrays, const StreamLayout& layout, int32_t* chosen,
                   int32_t* chosen_count, cudaStream_t stream);

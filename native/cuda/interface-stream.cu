@@ -27,9 +27,8 @@ LONGREAD_EXPORT LongreadStream* longread_cuda_stream_new(const char* bus_id, con
                                                          const LongreadStreamShape* shape, const float* turns,
                                                          const uint16_t* embedding, const uint16_t* output,
                                                          const float* output_norm) {
-    return guarded<LongreadStream*>(nullptr, [&] {
-        return new LongreadStream{{bus_id, cublas, *shape, turns, embedding, output, output_norm}};
-    });
+    return guarded<LongreadStream*>(
+        nullptr, [&] { return new LongreadStream{{bus_id, cublas, *shape, turns, embedding, output, output_norm}}; });
 }
 
 LONGREAD_EXPORT int32_t longread_cuda_stream_layer(LongreadStream* stream, int32_t layer,

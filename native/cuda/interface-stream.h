@@ -12,8 +12,8 @@ extern "C" {
 #define LONGREAD_MOST_UNIT_TOKENS 1024
 
 typedef struct {
-    // Of it: all that describes a model; shift_length; `rows`, tokens of a read at most; `positions` of the turns, as many
-    // as longread_cuda_stream_positions() says. Not window and sinks.
+    // Of it: all that describes a model; shift_length; `rows`, tokens of a read at most; `positions` of the turns, as
+    // many as longread_cuda_stream_positions() says. Not window and sinks.
     LongreadShape model;
     int32_t n_init, n_local, block_size, topk, repr_topk, max_cached_block, exc_block_size, distance;
     // Of the processor's memory that units may take; it is pinned.
@@ -31,8 +31,8 @@ typedef struct LongreadStream LongreadStream;
 
 // 0 and an error where the kernels do not read such a stream.
 int32_t longread_cuda_stream_positions(const LongreadStreamShape* shape);
-// Bytes of GPU memory, weights included, without representative keys: these take 2 * heads * head_size * layers for each
-// unit.
+// Bytes of GPU memory, weights included, without representative keys: these take 2 * heads * head_size * layers for
+// each unit.
 uint64_t longread_cuda_stream_bytes(const LongreadStreamShape* shape);
 // Arguments as of longread_cuda_reader_new(). output: [vocabulary][embedding], or null: the embedding; output_norm:
 // [embedding].
@@ -40,8 +40,8 @@ LongreadStream* longread_cuda_stream_new(const char* bus_id, const char* cublas,
                                          const float* turns, const uint16_t* embedding, const uint16_t* output,
                                          const float* output_norm);
 int32_t longread_cuda_stream_layer(LongreadStream* stream, int32_t layer, const LongreadLayer* weights);
-// Lengths of the units to come, each from 1 to block_size; from the first call on every token is in one of them. Without
-// a call, which must come before the first token, units have block_size tokens.
+// Lengths of the units to come, each from 1 to block_size; from the first call on every token is in one of them.
+// Without a call, which must come before the first token, units have block_size tokens.
 int32_t longread_cuda_stream_cut(LongreadStream* stream, const int32_t* lengths, int32_t count);
 // Reads tokens in blocks of exc_block_size, the last one perhaps shorter. logits: [row][vocabulary] of the tokens
 // `rows`, rising. After an error the stream is whole only up to the last mark.

@@ -1,5 +1,5 @@
-#include "cuda/interface.h"
 #include "cuda/guarded.cuh"
+#include "cuda/interface.h"
 #include "cuda/reader.cuh"
 #include "cuda/store.cuh"
 #include <memory>

@@ -68,10 +68,11 @@ uint64_t UnitStream::bytes(const LongreadStreamShape& s) {
     const uint64_t feed = static_cast<uint64_t>(m.feed_forward), layers = static_cast<uint64_t>(m.layers);
     const uint64_t weights = 2 * (embedding * (2 * mixed + 2 * width + 3 * feed) * layers +
                                   2 * embedding * static_cast<uint64_t>(m.vocabulary));
-    const uint64_t window = layers * (4 * static_cast<uint64_t>(l.rows) * width +
-                                      static_cast<uint64_t>(l.capacity) * (2 * width + 4 * static_cast<uint64_t>(m.heads)));
-    const uint64_t rows = static_cast<uint64_t>(m.rows) *
-                          (6 * embedding + 2 * std::max(2 * mixed + 2 * width, 3 * feed) + 12 * mixed);
+    const uint64_t window =
+        layers * (4 * static_cast<uint64_t>(l.rows) * width +
+                  static_cast<uint64_t>(l.capacity) * (2 * width + 4 * static_cast<uint64_t>(m.heads)));
+    const uint64_t rows =
+        static_cast<uint64_t>(m.rows) * (6 * embedding + 2 * std::max(2 * mixed + 2 * width, 3 * feed) + 12 * mixed);
     // 256 MB: what parts of the far attention take, logits, cuBLASLt's own memory.
     return weights + window + rows + static_cast<uint64_t>(positions(s)) * size * sizeof(float) + (uint64_t{256} << 20);
 }
@@ -98,7 +99,8 @@ void UnitStream::reserve_window() {
         return;
     layout_ = layout_of(shape_, place_.cut);
     const size_t layers = layers_.size(), width = key_width();
-    const size_t capacity = static_cast<size_t>(layout_.capacity), places = layers * static_cast<size_t>(layout_.cached);
+    const size_t capacity = static_cast<size_t>(layout_.capacity),
+                 places = layers * static_cast<size_t>(layout_.cached);
     keys_.reserve(layers * static_cast<size_t>(layout_.rows) * width);
     values_.reserve(layers * static_cast<size_t>(layout_.rows) * width);
     rotated_.reserve(layers * capacity * width);

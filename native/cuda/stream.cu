@@ -1,9 +1,9 @@
-#include "cuda/stream.cuh"
 #include "cuda/embed.cuh"
 #include "cuda/gate.cuh"
 #include "cuda/matvec.cuh"
 #include "cuda/norm.cuh"
 #include "cuda/reader.cuh"
+#include "cuda/stream.cuh"
 #include <algorithm>
 #include <cstring>
 
@@ -112,7 +112,8 @@ void UnitStream::reserve(int count) {
     const size_t block_rows = static_cast<size_t>(block), block_heads = block_rows * static_cast<size_t>(model_.heads);
     // The last block may be shorter and so split more often.
     const size_t far = static_cast<size_t>(std::max(busy_blocks * tile_rows, 0)) / layout_.group() /
-                           static_cast<size_t>(model_.key_heads) + block_rows;
+                           static_cast<size_t>(model_.key_heads) +
+                       block_rows;
     const size_t far_rows = std::min(block_rows * most_far_splits, far);
     far_partial_.reserve(far_rows * mixed_width());
     far_logs_.reserve(far_rows * static_cast<size_t>(model_.heads));
@@ -267,14 +268,20 @@ void UnitStream::look_up(int l, size_t i) {
     const StreamBlock& block = blocks_[i];
     const StreamBlock* there = blocks_there_.data() + i;
     const size_t places = static_cast<size_t>(layout_.cached), lists = static_cast<size_t>(l) * most_chosen;
-    const LookUpArrays arrays{mean_.data() + i * mixed_width(), scores_.data(), table_.data(), far_part_.data(),
-                              copies_.data(), counts_.data()};
+    const LookUpArrays arrays{mean_.data() + i * mixed_width(),
+                              scores_.data(),
+                              table_.data(),
+                              far_part_.data(),
+                              copies_.data(),
+                              counts_.data()};
     if (block.units > 0 && block.tokens > 0 && !forces_)
         score_units(arrays.mean, chunks_there_.data(), l, there, block.units, layout_, arrays.scores, computing_);
-    choose_units(there, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
-                 {place_unit_.data() + static_cast<size_t>(l) * places, place_used_.data() + static_cast<size_t>(l) * places},
-                 arrays, layout_, chosen_.data() + lists, chosen_count_.data() + l, computing_);
-    const int most = std::min(block.units, forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
+    choose_units(
+        there, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
+        {place_unit_.data() + static_cast<size_t>(l) * places, place_used_.data() + static_cast<size_t>(l) * places},
+        arrays, layout_, chosen_.data() + lists, chosen_count_.data() + l, computing_);
+    const int most =
+        std::min(block.units, forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
     fetch_units(units_there_.data(), arrays, most, l, layout_, layer_arrays(l), computing_);
 }
 

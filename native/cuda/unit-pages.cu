@@ -39,7 +39,8 @@ UnitPages::Piece UnitPages::take(int device, size_t bytes) {
     std::vector<std::thread> workers;
     for (size_t t = 0; t < touching_threads; ++t)
         workers.emplace_back([=] {
-            for (size_t at = bytes * t / touching_threads / 4096 * 4096; at < bytes * (t + 1) / touching_threads; at += 4096)
+            for (size_t at = bytes * t / touching_threads / 4096 * 4096; at < bytes * (t + 1) / touching_threads;
+                 at += 4096)
                 piece.here[at] = 0;
         });
     for (std::thread& worker : workers)

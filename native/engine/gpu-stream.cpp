@@ -103,8 +103,8 @@ void GpuStream::begin() {
         return;
     const int threads = model_.backend->threads();
     const std::vector<float> factors = floats_of({model_.rope_factors});
-    const std::vector<float> turns = rope_turns(model_.hyper, model_.hyper.rope,
-                                                factors.empty() ? nullptr : factors.data(), shape_.model.positions);
+    const std::vector<float> turns =
+        rope_turns(model_.hyper, model_.hyper.rope, factors.empty() ? nullptr : factors.data(), shape_.model.positions);
     const std::vector<uint16_t> embedding = halves_of({model_.token_embedding}, threads);
     const bool tied = model_.output == model_.token_embedding;
     const std::vector<uint16_t> output = tied ? std::vector<uint16_t>() : halves_of({model_.output}, threads);

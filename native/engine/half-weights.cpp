@@ -61,7 +61,7 @@ HalfLayer::HalfLayer(const Layer& from, int threads)
 
 LongreadLayer HalfLayer::view() const {
     const auto data = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
-    return {qkv.data(),     output.data(),    gate_up.data(),  down.data(),     attention_norm.data(),
+    return {qkv.data(),       output.data(),  gate_up.data(),   down.data(),   attention_norm.data(),
             feed_norm.data(), data(qkv_bias), data(query_norm), data(key_norm)};
 }
 

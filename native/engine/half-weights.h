@@ -1,4 +1,5 @@
-// A model's weights as our own kernels take them: matrices in half precision, vectors in F32, whatever format they have.
+// A model's weights as our own kernels take them: matrices in half precision, vectors in F32, whatever format they
+// have.
 #pragma once
 #include "cuda/interface.h"
 #include "engine/model.h"

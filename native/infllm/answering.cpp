@@ -7,7 +7,8 @@ namespace longread {
 std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
                                const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
                                const std::function<void(int)>& progress) {
-    const int total = static_cast<int>(tokens.size()), most = trace ? memory.parameters().exc_block_size : memory.most_tokens();
+    const int total = static_cast<int>(tokens.size()),
+              most = trace ? memory.parameters().exc_block_size : memory.most_tokens();
     if (!lengths.empty()) {
         if (std::accumulate(lengths.begin(), lengths.end(), 0LL) != total)
             throw Error("usage", "The units do not have as many tokens as are read.");
@@ -64,9 +65,8 @@ bool answer(UnitMemory& memory, const Tokenizer& tokenizer, const MemoryAnswerOp
         std::vector<UnitLists> found = memory.used_units();
         for (UnitLists& layer : found)
             for (std::vector<int>& list : layer) // not what the question itself became
-                list.erase(
-                    std::remove_if(list.begin(), list.end(), [&](int unit) { return unit >= memory.units(); }),
-                    list.end());
+                list.erase(std::remove_if(list.begin(), list.end(), [&](int unit) { return unit >= memory.units(); }),
+                           list.end());
         memory.use(found);
     };
     if (!options.units.empty())

@@ -9,9 +9,9 @@ namespace longread {
 // What was used for one execution block: [layer][list] of units, as UnitMemory::used_units() gives it.
 using UnitTrace = std::vector<std::vector<UnitLists>>;
 
-// Reads tokens in execution blocks. `lengths`: of the units they are cut into (UnitMemory::cut), or empty. `rows`: tokens
-// whose logits are given, rising, [row][vocabulary]. `trace`, where not null, gets an entry for each block. `progress`
-// gets the tokens read so far. Throws like UnitMemory::read.
+// Reads tokens in execution blocks. `lengths`: of the units they are cut into (UnitMemory::cut), or empty. `rows`:
+// tokens whose logits are given, rising, [row][vocabulary]. `trace`, where not null, gets an entry for each block.
+// `progress` gets the tokens read so far. Throws like UnitMemory::read.
 std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
                                const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
                                const std::function<void(int)>& progress);

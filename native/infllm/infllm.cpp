@@ -39,8 +39,8 @@ bool InfLlm::Shape::operator==(const Shape& o) const {
 
 InfLlm::InfLlm(Model& model, const InfLlmParameters& parameters)
     : UnitMemory(parameters), model_(model),
-      type_(parameters.format == UnitFormat::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16),
-      place_(places(model.hyper)), tier_(tier_shape(model.hyper, parameters)), planner_(*model.backend) {
+      type_(parameters.format == UnitFormat::f32 ? GGML_TYPE_F32 : GGML_TYPE_F16), place_(places(model.hyper)),
+      tier_(tier_shape(model.hyper, parameters)), planner_(*model.backend) {
     const Hyper& h = model.hyper;
     if (model.backend->gpu())
         throw Error("internal", "A model on a GPU is read by units there.");

@@ -11,7 +11,7 @@ class UnitMemory {
   public:
     struct Totals {
         int tokens = 0, units = 0;
-        size_t bytes = 0;      // in memory: windows, representative keys, units; on a GPU both its own and what is pinned
+        size_t bytes = 0; // in memory: windows, representative keys, units; on a GPU both its own and what is pinned
         size_t unit_bytes = 0; // of these, units
         size_t disk_bytes = 0;
         long long reads = 0; // units that were fetched: from disk, or to the GPU

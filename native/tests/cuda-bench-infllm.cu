@@ -17,7 +17,8 @@ LongreadStreamShape paper_shape(const LongreadShape& model) {
     s.max_cached_block = 32;
     s.exc_block_size = 512;
     s.model.rows = 4096;
-    s.host_bytes = static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 5 * 4;
+    s.host_bytes =
+        static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 5 * 4;
     return s;
 }
 
@@ -99,7 +100,8 @@ void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& mo
         }
         const double rate = timed_tokens / seconds_since(start);
         const LongreadStreamState now = state_of(stream);
-        const double found = static_cast<double>(now.found - at.found), fetched = static_cast<double>(now.fetched - at.fetched);
+        const double found = static_cast<double>(now.found - at.found),
+                     fetched = static_cast<double>(now.fetched - at.fetched);
         std::printf("{\"bench\":\"infllm\",\"shape\":\"%s\",\"tokens\":%d,\"tokensPerSecond\":%.0f,"
                     "\"decodedPerSecond\":%.1f,\"gpuMegabytes\":%.0f,\"streamMegabytes\":%.0f,\"unitGigabytes\":%.1f,"
                     "\"foundShare\":%.3f}\n",

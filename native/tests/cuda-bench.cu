@@ -1,7 +1,7 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
-// WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by InfLLM's
-// method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes) alone. Weights are random, and all
-// layers have the same; only shapes matter.
+// WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by
+// InfLLM's method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes) alone. Weights are
+// random, and all layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
 #include <string>
 

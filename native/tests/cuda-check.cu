@@ -18,6 +18,7 @@ int main(int count, char** arguments) {
         check_rotation(checks);
         check_attention(checks, true);
         check_keys(checks);
+        check_infllm(checks, true);
         check_likelihoods(checks);
         check_linear(checks, cublas);
         check_reader(checks, bus_id, cublas, true);

@@ -11,6 +11,7 @@ int main() {
         check_rotation(checks);
         check_attention(checks, false);
         check_keys(checks);
+        check_infllm(checks, false);
         check_likelihoods(checks);
         check_linear(checks, "");
         check_reader(checks, "", "", false);

@@ -62,6 +62,8 @@ void check_rotation(Checks& checks); // rotate, shift_sinks
 void check_attention(Checks& checks, bool large);
 void check_keys(Checks& checks); // pack, masses, statistics
 void check_likelihoods(Checks& checks);
+// The kernels of a stream read by InfLLM's method.
+void check_infllm(Checks& checks, bool large);
 void check_linear(Checks& checks, const char* cublas);
 // The whole reading of batches through the C interface, and the store.
 void check_reader(Checks& checks, const char* bus_id, const char* cublas, bool large);

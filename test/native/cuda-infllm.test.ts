@@ -161,8 +161,14 @@ function agrees(places: Places, length: number): void {
           // Which tokens represent a unit is nearly a tie once in a while, and then rounding decides; then scores are others.
           const missed = should.misses.filter((miss) => miss > 0.01)
           const some = (more.reprTopk ?? parameters.reprTopk) < parameters.blockSize ? 0.05 : 0
-          assert.ok(missed.length <= some * should.misses.length, `of ${should.misses.length} look-ups: ${missed.join(' ')}`)
-          const worst = apart(is.logits, should.logits.flatMap((row) => [...row]))
+          assert.ok(
+            missed.length <= some * should.misses.length,
+            `of ${should.misses.length} look-ups: ${missed.join(' ')}`,
+          )
+          const worst = apart(
+            is.logits,
+            should.logits.flatMap((row) => [...row]),
+          )
           assert.ok(worst < bound, `logits differ by ${worst}`)
           // Many blocks at once, and their units all the same.
           const together = memoryOf(ours, more)
@@ -200,7 +206,7 @@ function agrees(places: Places, length: number): void {
     })
 }
 
-describe("InfLLM by our CUDA kernels, as they run on the processor", function () {
+describe('InfLLM by our CUDA kernels, as they run on the processor', function () {
   this.timeout(600_000)
   before(function () {
     if (existsSync(emulated)) return
@@ -236,8 +242,14 @@ describe("InfLLM by our CUDA kernels, as they run on the processor", function ()
     await rejects(read(memory, Int32Array.of(random.vocab)), 'internal')
     await rejects(read(memory, Int32Array.of(1, 2), Int32Array.of(3)), 'usage')
     await rejects(answerTo(memory, { ...question(Int32Array.of(1)), units: Int32Array.of(7) }), 'usage')
-    await rejects(cancellable(loadAddon(), undefined, () => memory.save('x', 'y')), 'usage')
-    await rejects(cancellable(loadAddon(), undefined, () => memory.restore('x', 'y')), 'no-segment')
+    await rejects(
+      cancellable(loadAddon(), undefined, () => memory.save('x', 'y')),
+      'usage',
+    )
+    await rejects(
+      cancellable(loadAddon(), undefined, () => memory.restore('x', 'y')),
+      'no-segment',
+    )
     memory.dispose()
   })
 
@@ -247,7 +259,9 @@ describe("InfLLM by our CUDA kernels, as they run on the processor", function ()
     const tokens = someTokens(random, 400, 4)
     const abort = new AbortController()
     const request = { tokens, lengths: none, rows: none, trace: false }
-    const reading = cancellable(loadAddon(), abort.signal, (cancel) => memory.read(request, cancel, () => abort.abort()))
+    const reading = cancellable(loadAddon(), abort.signal, (cancel) =>
+      memory.read(request, cancel, () => abort.abort()),
+    )
     await rejects(reading, 'cancelled')
     const done = memory.info().tokens
     assert.ok(done > 0 && done < 400)

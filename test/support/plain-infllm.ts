@@ -191,10 +191,7 @@ function attendLayer(
 
 function missOf(scores: readonly number[], should: readonly number[], is: readonly number[]): number {
   const best = (units: readonly number[]) => Math.max(...units.map((unit) => scores[unit]!))
-  const [missing, instead] = [
-    should.filter((unit) => !is.includes(unit)),
-    is.filter((unit) => !should.includes(unit)),
-  ]
+  const [missing, instead] = [should.filter((unit) => !is.includes(unit)), is.filter((unit) => !should.includes(unit))]
   if (missing.length === 0 && instead.length === 0) return 0
   const span = Math.max(...scores) - Math.min(...scores)
   return missing.length === 0 || instead.length === 0 ? Infinity : Math.abs(best(missing) - best(instead)) / span
