@@ -1,17 +1,28 @@
 /**
  * A folder as the product reads it on a GPU, files and all, and questions about it: the whole way, with cutting, tokenising and saving,
- * through the engine process.
+ * through the engine process; and before, a million random tokens by the model alone (million.ts).
  */
+import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
+import * as os from 'node:os'
 import * as path from 'node:path'
+import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../../extension/engine/addon'
 import { EngineClient } from '../../../extension/engine/client'
+import { ownKernels } from '../../../extension/engine/cuda'
+import type { RecallResult } from '../../../extension/protocol/types'
+import type { LoadedModel } from '../../../extension/recall/memory'
+import { defaultProfile, profileFor, type Profile } from '../../../extension/recall/profile'
+import { shapes, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
 import { inTemporaryFolder, median, print, whole } from '../numbers'
+import { million, usedMegabytes, type Beside } from './million'
 
 const line = (what: string, times: readonly number[], target: number): void =>
   print(
     `  ${what.padEnd(34)} ${whole(median(times)).padStart(5)} ms  (${times.map(whole).join(' ')}; target: at most ${target})`,
   )
+
+const idleMs = 15_000
 
 const questions = [
   'Where are settings read from the environment?',
@@ -22,8 +33,23 @@ const questions = [
   'How are errors turned into messages for people?',
 ]
 
+/** A model instead of the default one. */
+export interface OtherModel {
+  readonly model: string
+  readonly profile: string
+}
+
+type Stages = NonNullable<RecallResult['stages']>
+
+/** Medians of what each stage took. */
+function breakdown(results: readonly RecallResult[]): void {
+  const names = [...new Set(results.flatMap(({ stages }) => Object.keys(stages ?? {})))] as (keyof Stages)[]
+  const each = names.map((name) => `${name} ${median(results.map(({ stages }) => stages?.[name] ?? 0)).toFixed(1)}`)
+  print(`    by stage: ${each.join(', ')} ms`)
+}
+
 /** Reads with an engine whose model is loaded and has read before, then asks. `kept`: the memory is kept on disk. */
-async function readAndAsk(root: string, kept: boolean): Promise<void> {
+async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel>): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const small = path.join(folder, 'small')
     await mkdir(small)
@@ -31,7 +57,7 @@ async function readAndAsk(root: string, kept: boolean): Promise<void> {
     const client = new EngineClient()
     try {
       const memory = kept ? path.join(folder, 'memory') : null
-      const request = { ...(await defaultAsk(root, memory, 0)), device: 'cuda' } as const
+      const request = { ...(await defaultAsk(root, memory, 0)), device: 'cuda', ...other } as const
       await client.call('stream', { ...request, root: small, memory: null })
       const started = performance.now()
       const { files, tokens } = await client.call('stream', request)
@@ -39,25 +65,97 @@ async function readAndAsk(root: string, kept: boolean): Promise<void> {
       print(
         `Read ${whole(files)} files, ${whole(tokens)} tokens, ${kept ? 'kept on disk' : 'kept in memory'}: ${seconds.toFixed(1)} s, ${whole(tokens / seconds)} tokens/s`,
       )
-      const recall = async (question: string, rerank: boolean) =>
-        (await client.call('recall', { ...request, questions: [question], rerank }))[0]?.ms ?? NaN
+      const recall = async (question: string, rerank: boolean, watched = true) => {
+        const asked = performance.now()
+        const [result] = await client.call('recall', { ...request, questions: [question], rerank, watched })
+        return { result: result!, all: performance.now() - asked }
+      }
+      const timed = async (what: string, rerank: boolean, target: number, watched = true) => {
+        const found = []
+        for (const question of questions) found.push(await recall(question, rerank, watched))
+        line(what, watched ? found.map(({ result }) => result.ms) : found.map(({ all }) => all), target)
+        if (watched) breakdown(found.map(({ result }) => result))
+      }
+      // What is done before the first question (engine/warming.ts) has time to be done once, and once it has none.
+      if (kept) await new Promise((resolve) => setTimeout(resolve, idleMs))
       const first = await recall('What is this?', true)
-      print(`  the first question of a process    ${whole(first).padStart(5)} ms`)
-      const [found, again, token]: number[][] = [[], [], []]
-      for (const question of questions) found!.push(await recall(question, false))
-      for (const question of questions) again!.push(await recall(question, true))
-      line('recall without rerank', found!, 30)
-      line('recall with rerank', again!, 150)
-      for (const question of questions)
-        token!.push((await client.call('ask', { ...request, question })).timings.firstToken)
-      line('first token after recall', token!, 300)
+      print(
+        `  the first question, ${kept ? `${idleMs / 1000} s` : 'right'} after reading ${whole(first.result.ms).padStart(9)} ms`,
+      )
+      breakdown([first.result])
+      await timed('recall without rerank', false, 30)
+      await timed('recall with rerank', true, 150)
+      await timed('the same, all files looked at before', true, 500, false)
+      const token: number[] = []
+      const toToken: number[] = []
+      for (const question of questions) {
+        // Where nothing fits a question, nothing is read for it.
+        const { timings, found } = await client.call('ask', { ...request, question, watched: true })
+        if (!found) continue
+        token.push(timings.firstToken)
+        toToken.push(timings.recall + timings.firstToken)
+      }
+      if (token.length === 0) {
+        print('  no answer: nothing in this folder fits the questions')
+        return
+      }
+      line('first token after recall', token, 300)
+      line('first token after the question', toToken, 450)
     } finally {
       await client.dispose()
     }
   })
 }
 
-export async function repository(root: string): Promise<void> {
-  await readAndAsk(path.resolve(root), false)
-  await readAndAsk(path.resolve(root), true)
+/** A profile of as many heads as the default one has, for a model of random weights, whose heads are all alike. */
+async function profileOf(model: NativeModel, file: string): Promise<Profile> {
+  const { layers, heads, embedding } = model.info()
+  const count = defaultProfile.heads.length
+  const profile: Profile = {
+    ...defaultProfile,
+    shape: { layers, heads, embedding },
+    name: 'random',
+    heads: Array.from({ length: count }, (_, i) => ({
+      layer: Math.floor((((i + 1) / count) * layers * 5) / 6),
+      head: i % heads,
+      weight: 1 / count,
+    })),
+  }
+  await writeFile(file, JSON.stringify(profile))
+  return profile
+}
+
+async function withModel(chosen: string | undefined, use: (loaded: LoadedModel, beside: Beside) => Promise<void>) {
+  const addon = loadAddon()
+  const libraries = librariesFolder()
+  const before = usedMegabytes()
+  const { model: file } = chosen === undefined ? await defaultAsk('.', null, 0) : { model: chosen }
+  const options = { path: file, weights: 'fast', threads: os.availableParallelism(), libraries, device: 'cuda', ...ownKernels(libraries) } as const // prettier-ignore
+  const model = await cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
+  try {
+    const profile = profileFor(model.info()) ?? (await profileOf(model, `${file}.profile.json`))
+    const loaded = { addon, model, profile, threads: options.threads, fingerprint: 'bench' }
+    await use(loaded, { before, loaded: usedMegabytes() })
+  } finally {
+    model.dispose()
+  }
+}
+
+/** `shape`: a model of random weights of that shape instead of the default one. What is found means nothing then. */
+export async function repository(root: string, shape?: string): Promise<void> {
+  const measure = async (file?: string) => {
+    await withModel(file, million)
+    const profile = `${file}.profile.json`
+    const other = file === undefined ? {} : { model: file, ...(existsSync(profile) ? { profile } : {}) }
+    await readAndAsk(path.resolve(root), false, other)
+    await readAndAsk(path.resolve(root), true, other)
+  }
+  if (shape === undefined) return measure()
+  const known = shapes[shape]
+  if (!known) throw new Error(`--shape takes ${Object.keys(shapes).join(', ')}, not "${shape}".`)
+  await inTemporaryFolder(async (folder) => {
+    const file = path.join(folder, `${shape}.gguf`)
+    await writeShapeModel(file, known)
+    await measure(file)
+  })
 }

@@ -2,7 +2,8 @@
  * Reading a prompt and generating on a GPU, ours and llama_decode's in turns in one process on the same GPU; models of random F16
  * weights in the shapes of known ones, or a GGUF file.
  *
- *   longread bench cuda --repository DIR   (repository.ts: the default model reads a folder and is asked)
+ *   longread bench cuda --repository DIR [--shape NAME]   (repository.ts: the default model, or one of random weights of that shape, reads
+ *                                                          a folder and is asked)
  *   longread bench cuda [--shape NAME,… | --model FILE] [--weights fast|file|q8_0|f16] [--tokens N] [--generate N] [--rounds N] [--batch N]
  */
 import * as path from 'node:path'
@@ -49,7 +50,7 @@ export async function main(args: readonly string[]): Promise<void> {
   print(`$ ${['longread bench cuda', ...args].join(' ')}`)
   print(name)
   if (values.repository !== undefined) {
-    await repository(values.repository)
+    await repository(values.repository, args.some((arg) => arg.startsWith('--shape')) ? values.shape : undefined)
     return
   }
   if (values.model !== undefined) {
