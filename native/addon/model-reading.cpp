@@ -59,7 +59,7 @@ Napi::Value ModelObject::queries(const Napi::CallbackInfo& call) {
             call.Env(), call.Env().Undefined(),
             [=](const NumberTask::Report&) {
                 std::lock_guard<std::mutex> guard(loaded->model->lock);
-                return read_queries(*loaded->model, heads, tokens, from, distance, *cancel);
+                return loaded->together->queries(*loaded->model, heads, tokens, from, distance, *cancel);
             },
             [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
     });

@@ -61,6 +61,12 @@ LONGREAD_EXPORT int32_t longread_cuda_reader_finish(LongreadReader* reader, Long
     return done([&] { *read = reader->reader.finish(); });
 }
 
+LONGREAD_EXPORT int32_t longread_cuda_reader_heads(LongreadReader* reader, const LongreadBatch* batch,
+                                                   const int32_t* layers, int32_t layer_count, int32_t first,
+                                                   uint16_t* qkv) {
+    return done([&] { reader->reader.heads(*batch, layers, layer_count, first, qkv); });
+}
+
 LONGREAD_EXPORT int32_t longread_cuda_reader_output(LongreadReader* reader, const LongreadOutput* output) {
     return done([&] { reader->reader.set_output(*output); });
 }

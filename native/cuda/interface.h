@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 // Raised whenever anything below changes its meaning; a library of another version is not used.
-#define LONGREAD_CUDA_VERSION 4
+#define LONGREAD_CUDA_VERSION 5
 
 // Queries that one block of the attention kernel computes; a divisor of the engine's batch_tokens, so that no tile
 // crosses a place where the window slides.
@@ -148,6 +148,12 @@ int32_t longread_cuda_reader_recall(LongreadReader* reader, const LongreadRecall
 int32_t longread_cuda_reader_begin(LongreadReader* reader, const LongreadBatch* batch);
 // Waits for the batch that was begun first.
 int32_t longread_cuda_reader_finish(LongreadReader* reader, LongreadRead* read);
+// Reads a batch no deeper than the last of `layers` (rising), and returns when it is read; nothing of it is kept, and
+// no other batch may be on its way. qkv: [layer][row of the batch from `first` on][(heads + 2 key_heads) head_size],
+// half precision: what the layers multiply to, before biases, norms and rotation. Lists of what is kept are not looked
+// at.
+int32_t longread_cuda_reader_heads(LongreadReader* reader, const LongreadBatch* batch, const int32_t* layers,
+                                   int32_t layer_count, int32_t first, uint16_t* qkv);
 // For likelihoods: to be told once.
 int32_t longread_cuda_reader_output(LongreadReader* reader, const LongreadOutput* output);
 // Reads a batch through all layers, each of which has been given, and returns when it is read; nothing of it is kept,

@@ -25,6 +25,7 @@ std::shared_ptr<const Library> Library::load(const std::string& file, std::strin
     find("longread_cuda_reader_recall", library->reader_recall);
     find("longread_cuda_reader_begin", library->reader_begin);
     find("longread_cuda_reader_finish", library->reader_finish);
+    find("longread_cuda_reader_heads", library->reader_heads);
     find("longread_cuda_reader_output", library->reader_output);
     find("longread_cuda_reader_likelihoods", library->reader_likelihoods);
     find("longread_cuda_reader_free", library->reader_free);

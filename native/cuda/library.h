@@ -17,6 +17,7 @@ struct Library {
     decltype(&longread_cuda_reader_recall) reader_recall;
     decltype(&longread_cuda_reader_begin) reader_begin;
     decltype(&longread_cuda_reader_finish) reader_finish;
+    decltype(&longread_cuda_reader_heads) reader_heads;
     decltype(&longread_cuda_reader_output) reader_output;
     decltype(&longread_cuda_reader_likelihoods) reader_likelihoods;
     decltype(&longread_cuda_reader_free) reader_free;

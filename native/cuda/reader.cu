@@ -311,6 +311,54 @@ void Reader::feed(const Layer& w, const LongreadBatch& batch) {
     }
 }
 
+void Reader::begin_at_once(const LongreadBatch& batch, int layers) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    if (begun_ != finished_)
+        throw std::runtime_error("a batch is being read");
+    if (batch.rows < 1 || batch.rows > shape_.positions)
+        throw std::runtime_error("a batch has too many rows, or none");
+    for (int l = 0; l < layers; ++l)
+        if (!layers_[static_cast<size_t>(l)].down.data())
+            throw std::runtime_error("a layer has no weights");
+    if (!tuned_)
+        tune();
+    reserve(batch.rows);
+    LongreadBatch lists = batch;
+    lists.kept_count = lists.group_count = lists.unit_count = 0;
+    deep_lists_.send(lists, computing_);
+    embed(embedding_.data(), deep_lists_.tokens, x_.data(), batch.rows, shape_.embedding, computing_);
+}
+
+void Reader::heads(const LongreadBatch& batch, const int32_t* layers, int layer_count, int first, uint16_t* to) {
+    const LongreadShape& s = shape_;
+    if (layer_count < 1 || first < 0 || first >= batch.rows)
+        throw std::runtime_error("nothing is wanted of a batch");
+    for (int i = 0; i < layer_count; ++i)
+        if (layers[i] < (i > 0 ? layers[i - 1] + 1 : 0) || layers[i] >= s.layers)
+            throw std::runtime_error("there is no such layer");
+    const int deepest = layers[layer_count - 1];
+    begin_at_once(batch, deepest + 1);
+    const size_t width = head_width(s.heads) + 2 * head_width(s.key_heads);
+    const size_t numbers = static_cast<size_t>(batch.rows - first) * width;
+    heads_here_.reserve(numbers * static_cast<size_t>(layer_count));
+    for (int l = 0, next = 0; l <= deepest; ++l) {
+        const Layer& w = layers_[static_cast<size_t>(l)];
+        norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
+        linear_.multiply(Products(s).qkv, normed_.data(), w.qkv.data(), wide_.data(), batch.rows, computing_);
+        if (layers[next] == l)
+            check(cudaMemcpyAsync(heads_here_.data() + numbers * static_cast<size_t>(next++),
+                                  wide_.data() + static_cast<size_t>(first) * width, numbers * sizeof(__half),
+                                  cudaMemcpyDeviceToHost, computing_),
+                  "a copy from the GPU failed");
+        if (l == deepest)
+            break;
+        attend(w, batch, deep_lists_, wide_.data());
+        feed(w, batch);
+    }
+    computing_.wait();
+    std::memcpy(to, heads_here_.data(), numbers * static_cast<size_t>(layer_count) * sizeof(__half));
+}
+
 void Reader::set_output(const LongreadOutput& output) {
     check(cudaSetDevice(device_), "the GPU cannot be used");
     const size_t width = static_cast<size_t>(shape_.embedding), vocabulary = static_cast<size_t>(shape_.vocabulary);
@@ -322,30 +370,16 @@ void Reader::set_output(const LongreadOutput& output) {
 }
 
 void Reader::likelihoods(const LongreadBatch& batch, const int32_t* rows, const int32_t* wanted, int count, float* to) {
-    check(cudaSetDevice(device_), "the GPU cannot be used");
     const LongreadShape& s = shape_;
-    if (begun_ != finished_)
-        throw std::runtime_error("a batch is being read");
-    if (batch.rows < 1 || batch.rows > s.positions || count < 1)
-        throw std::runtime_error("a batch has too many rows, or none");
     for (int i = 0; i < count; ++i)
         if (rows[i] < 0 || rows[i] >= batch.rows || wanted[i] < 0 || wanted[i] >= s.vocabulary)
             throw std::runtime_error("a likelihood is wanted of what is not there");
-    if (!output_norm_.data())
-        throw std::runtime_error("the output has no weights");
-    for (const Layer& layer : layers_)
-        if (!layer.down.data())
-            throw std::runtime_error("a layer has no weights");
-    if (!tuned_)
-        tune();
-    reserve(batch.rows);
-    LongreadBatch lists = batch;
-    lists.kept_count = lists.group_count = lists.unit_count = 0;
-    deep_lists_.send(lists, computing_);
+    if (count < 1 || !output_norm_.data())
+        throw std::runtime_error("nothing is wanted, or the output has no weights");
+    begin_at_once(batch, s.layers);
     wanted_rows_.upload(rows, static_cast<size_t>(count));
     wanted_.upload(wanted, static_cast<size_t>(count));
 
-    embed(embedding_.data(), deep_lists_.tokens, x_.data(), batch.rows, s.embedding, computing_);
     for (const Layer& w : layers_) {
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
         linear_.multiply(Products(s).qkv, normed_.data(), w.qkv.data(), wide_.data(), batch.rows, computing_);

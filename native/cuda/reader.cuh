@@ -22,6 +22,8 @@ class Reader {
     // Two batches may be on their way.
     void begin(const LongreadBatch& batch);
     LongreadRead finish();
+    // [layer][row from `first` on][width of all heads]; waits for them, while no other batch is on its way.
+    void heads(const LongreadBatch& batch, const int32_t* layers, int layer_count, int first, uint16_t* to);
     void set_output(const LongreadOutput& output);
     // [count]; waits for them, while no other batch is on its way.
     void likelihoods(const LongreadBatch& batch, const int32_t* rows, const int32_t* wanted, int count, float* to);
@@ -72,6 +74,8 @@ class Reader {
     // Products of a layer, of which the attention's are there already in `qkv`: attention, and then the rest.
     void attend(const Layer& layer, const LongreadBatch& batch, const Lists& lists, __half* qkv);
     void feed(const Layer& layer, const LongreadBatch& batch);
+    // Sends what a batch that is read at once needs of its lists, and embeds its tokens. `layers`: that must be there.
+    void begin_at_once(const LongreadBatch& batch, int layers);
     void take_statistics(const LongreadBatch& batch, Slot& slot);
 
     LongreadShape shape_;
@@ -96,6 +100,7 @@ class Reader {
     Buffer<float> output_norm_, output_bias_;
     Buffer<__half> output_; // empty where the embedding stands for it
     Lists deep_lists_;
+    Pinned<__half> heads_here_;
     Buffer<int32_t> wanted_rows_, wanted_;
     Buffer<__half> picked_;
     Buffer<float> logits_, sums_, likelihoods_;

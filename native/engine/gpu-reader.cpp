@@ -1,8 +1,8 @@
 #include "engine/gpu-reader.h"
-#include "cuda/episodes.h"
 #include "engine/half-weights.h"
 #include "engine/rope-turns.h"
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 namespace longread {
@@ -67,9 +67,9 @@ void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
     : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room)), hyper_(model.hyper) {
     const int threads = model.backend->threads();
-    const std::vector<float> factors = floats_of({model.rope_factors});
+    rope_factors_ = floats_of({model.rope_factors});
     const std::vector<float> turns =
-        rope_turns(hyper_, hyper_.rope, factors.empty() ? nullptr : factors.data(), shape_.positions);
+        rope_turns(hyper_, hyper_.rope, rope_factors_.empty() ? nullptr : rope_factors_.data(), shape_.positions);
     const std::vector<uint16_t> embedding = halves_of({model.token_embedding}, threads);
     reader_ =
         place.library->reader_new(place.bus_id.c_str(), place.cublas.c_str(), &shape_, turns.data(), embedding.data());
@@ -90,6 +90,8 @@ void GpuReader::copy_weights(const Model& model, int layers, int threads) {
         const LongreadLayer layer = from.view();
         if (place_.library->reader_layer(reader_, l, &layer) != 0)
             fail();
+        query_bias_.push_back(floats_of({model.layers[static_cast<size_t>(l)].bq}));
+        query_norm_.push_back(floats_of({model.layers[static_cast<size_t>(l)].q_norm}));
         loaded_ = l + 1;
     }
 }
@@ -111,6 +113,69 @@ void GpuReader::deepen(const Model& model) {
     if (place_.library->reader_output(reader_, &output) != 0)
         fail();
     has_output_ = true;
+}
+
+// For texts of which nothing is kept.
+gpu::EpisodeRule GpuReader::rule() const {
+    gpu::EpisodeRule rule;
+    rule.window = shape_.window;
+    rule.sinks = shape_.sinks;
+    rule.head_size = shape_.head_size;
+    return rule;
+}
+
+std::vector<float> GpuReader::queries(const RecallHeads& heads, const std::vector<int32_t>& tokens, int from,
+                                      int distance) {
+    std::vector<int32_t> layers;
+    for (const auto& [layer, key_head] : heads.keys)
+        if (layers.empty() || layers.back() != layer)
+            layers.push_back(layer);
+    gpu::EpisodeView view;
+    view.tokens = tokens.data();
+    view.count = static_cast<int32_t>(tokens.size());
+    for (int32_t token : tokens)
+        if (token < 0 || token >= hyper_.vocabulary)
+            throw Error("internal", "Token " + std::to_string(token) + " is not in the model's vocabulary.");
+    const gpu::EpisodeBatch layout(&view, 1, rule());
+    const LongreadBatch batch = layout.view();
+    const size_t size = static_cast<size_t>(shape_.head_size), rows = tokens.size() - static_cast<size_t>(from);
+    const size_t width = static_cast<size_t>(shape_.heads + 2 * shape_.key_heads) * size;
+    std::vector<uint16_t> products(layers.size() * rows * width);
+    if (place_.library->reader_heads(reader_, &batch, layers.data(), static_cast<int32_t>(layers.size()), from,
+                                     products.data()) != 0)
+        fail();
+    // All are rotated to one position.
+    const std::vector<float> turns =
+        rope_turns(hyper_, hyper_.rope, rope_factors_.empty() ? nullptr : rope_factors_.data(), distance + 1);
+    const float* turn = turns.data() + static_cast<size_t>(distance) * size;
+    std::vector<float> queries(heads.heads.size() * rows * size), own(size);
+    float* to = queries.data();
+    for (const RecallHead& head : heads.heads) {
+        const size_t layer = static_cast<size_t>(head.layer), number = static_cast<size_t>(head.head);
+        const size_t at =
+            static_cast<size_t>(std::lower_bound(layers.begin(), layers.end(), head.layer) - layers.begin());
+        const std::vector<float>&bias = query_bias_[layer], &norm = query_norm_[layer];
+        // Stored keys are not rotated, so they lack what rotating lengthens.
+        const float scale = hyper_.attention_scale * hyper_.rope.stretch();
+        for (size_t r = 0; r < rows; ++r, to += size) {
+            ggml_fp16_to_fp32_row(products.data() + (at * rows + r) * width + number * size, own.data(),
+                                  static_cast<int64_t>(size));
+            float squares = 0;
+            for (size_t d = 0; d < size; ++d) {
+                own[d] += bias.empty() ? 0.0f : bias[number * size + d];
+                squares += own[d] * own[d];
+            }
+            if (!norm.empty())
+                for (size_t d = 0; d < size; ++d)
+                    own[d] *= norm[d] / std::sqrt(squares / static_cast<float>(size) + hyper_.norm_epsilon);
+            for (size_t pair = 0; pair < size / 2; ++pair) {
+                const size_t a = hyper_.rope_neox ? pair : 2 * pair, b = hyper_.rope_neox ? pair + size / 2 : a + 1;
+                to[a] = scale * (own[a] * turn[2 * pair] - own[b] * turn[2 * pair + 1]);
+                to[b] = scale * (own[a] * turn[2 * pair + 1] + own[b] * turn[2 * pair]);
+            }
+        }
+    }
+    return queries;
 }
 
 std::vector<float> GpuReader::likelihoods(const Model& model, const std::vector<std::vector<int32_t>>& prefixes,
@@ -145,11 +210,7 @@ std::vector<float> GpuReader::likelihoods(const Model& model, const std::vector<
             views[i].tokens = texts[i].data();
             views[i].count = static_cast<int32_t>(texts[i].size());
         }
-        gpu::EpisodeRule rule;
-        rule.window = shape_.window;
-        rule.sinks = shape_.sinks;
-        rule.head_size = shape_.head_size;
-        const gpu::EpisodeBatch layout(views.data(), views.size(), rule);
+        const gpu::EpisodeBatch layout(views.data(), views.size(), rule());
         const LongreadBatch batch = layout.view();
         std::vector<float> each(rows.size());
         if (place_.library->reader_likelihoods(reader_, &batch, rows.data(), wanted.data(),

@@ -1,6 +1,7 @@
 // A model's weights beside ggml's, in half precision, and the kernels of our own (cuda/) that read many episodes at
 // once with them.
 #pragma once
+#include "cuda/episodes.h"
 #include "cuda/library.h"
 #include "engine/segments.h"
 #include <algorithm>
@@ -24,6 +25,10 @@ class GpuReader {
     bool serves(int layers, const EpisodeOptions& like) const {
         return layers <= loaded_ && like.window == shape_.window && like.sinks == shape_.sinks;
     }
+    // Queries of these heads for the tokens from `from` on, as read_queries() gives them; at most longest_text()
+    // tokens, and no head deeper than has_layers(). Throws gpu::Failure.
+    std::vector<float> queries(const RecallHeads& heads, const std::vector<int32_t>& tokens, int from, int distance);
+    bool has_layers(int layers) const { return layers <= loaded_; }
     // Mean log-likelihood (nats a token) of `target` right after each prefix, of all of them read together, as
     // read_likelihoods() gives it; every prefix with the target at most longest_text(). The first call copies the
     // weights of the layers that are not there yet. Throws Error("cancelled") between two batches, gpu::Failure.
@@ -50,6 +55,7 @@ class GpuReader {
     struct Batch;
     void copy_weights(const Model& model, int layers, int threads);
     void deepen(const Model& model);
+    gpu::EpisodeRule rule() const;
     void tell_recall(const RecallHeads& heads, const EpisodeOptions& like);
     Batch begin(const RecallHeads& heads, const std::vector<const EpisodeOptions*>& episodes, size_t first);
     void finish(Batch& batch, const RecallHeads& heads);
@@ -59,6 +65,9 @@ class GpuReader {
     LongreadShape shape_{};
     Hyper hyper_;
     LongreadReader* reader_ = nullptr;
+    // Of each layer that is there, empty where the architecture has none: what queries are made with.
+    std::vector<std::vector<float>> query_bias_, query_norm_;
+    std::vector<float> rope_factors_;
     int loaded_ = 0;          // layers whose weights are there
     bool has_output_ = false; // and those of what comes after them
     uint64_t told_ = 0;       // which heads, format and bank the reader was told

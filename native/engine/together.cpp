@@ -24,6 +24,10 @@ double difference(const Segment& a, const Segment& b) {
     return std::sqrt(apart / length);
 }
 
+// What most profiles read files with: for a reader that is made before any file is read. Where files are read with
+// another window, one is made for that.
+constexpr int usual_window = 2048, usual_sinks = 4;
+
 } // namespace
 
 Together::Together(const Model& model, const std::string& library, const std::string& cublas) {
@@ -74,16 +78,18 @@ void Together::give_up(const std::string& why) {
     std::fprintf(stderr, "Our own CUDA kernels are not used any more: %s.\n", why.c_str());
 }
 
-// The reader for such episodes. A new one first reads an episode that the engine reads, too: it is not used where they
-// do not agree.
+// The reader for such episodes. Before the first it reads one that the engine reads, too: it is not used where they do
+// not agree.
 bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOptions& like, const Cancel& cancel) {
     if (!place_ || like.sinks > LONGREAD_MOST_SINKS)
         return false;
     const int layers = heads.keys.back().first + 1;
-    if (reader_ && reader_->serves(layers, like))
+    if (!reader_ || !reader_->serves(layers, like)) {
+        reader_.reset(); // before the next takes its memory
+        make_reader(model, layers, like.window, like.sinks);
+    }
+    if (agrees_)
         return true;
-    reader_.reset(); // before the next takes its memory
-    auto reader = std::make_unique<GpuReader>(*place_, model, layers, like.window, like.sinks, room_);
     EpisodeOptions probe = like;
     probe.bank = nullptr;
     probe.tokens.resize(600); // two of the engine's batches
@@ -91,15 +97,56 @@ bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOpti
         probe.tokens[t] = static_cast<int32_t>((t * 7919 + 1) % static_cast<size_t>(model.hyper.vocabulary));
     probe.units = {{0, 600}};
     const auto should = read_episode(model, heads, probe, cancel, [](int) {});
-    const auto is = reader->read(heads, {&probe}, cancel, [](int) {});
+    const auto is = reader_->read(heads, {&probe}, cancel, [](int) {});
     // Weights of 4 bits and activations of 8 make the engine's keys differ by some percent from those of half
     // precision; what is wrong differs by the whole.
     const double apart = difference(*is.front(), *should);
     if (!(apart < 0.15))
         throw gpu::Failure("what they read differs by " + std::to_string(apart) + " from what ggml reads");
-    reader_ = std::move(reader);
-    deep_ = deep_ == Deep::refused ? Deep::refused : Deep::untried;
+    agrees_ = true;
     return true;
+}
+
+// The next reader has agreed with nobody yet; what was refused stays so.
+void Together::make_reader(const Model& model, int layers, int window, int sinks) {
+    reader_ = std::make_unique<GpuReader>(*place_, model, layers, window, sinks, room_);
+    agrees_ = false;
+    for (Trial* trial : {&deep_, &heard_})
+        *trial = *trial == Trial::refused ? Trial::refused : Trial::untried;
+}
+
+std::vector<float> Together::queries(Model& model, const RecallHeads& heads, const std::vector<int32_t>& tokens,
+                                     int from, int distance, const Cancel& cancel) {
+    const auto by_engine = [&] { return read_queries(model, heads, tokens, from, distance, cancel); };
+    const bool makes_sense = !heads.keys.empty() && from >= 0 && static_cast<size_t>(from) < tokens.size();
+    if (!place_ || heard_ == Trial::refused || !makes_sense)
+        return by_engine();
+    try {
+        const int layers = heads.keys.back().first + 1;
+        if (!reader_)
+            make_reader(model, layers, usual_window, usual_sinks);
+        if (!reader_->has_layers(layers) || tokens.size() > static_cast<size_t>(reader_->longest_text()))
+            return by_engine();
+        auto queries = reader_->queries(heads, tokens, from, distance);
+        if (heard_ == Trial::untried) {
+            const auto should = by_engine();
+            double apart = 0, length = 0;
+            for (size_t i = 0; i < should.size(); ++i) {
+                apart += std::pow(static_cast<double>(queries[i]) - should[i], 2);
+                length += std::pow(static_cast<double>(should[i]), 2);
+            }
+            // As for keys.
+            if (!(std::sqrt(apart / length) < 0.15))
+                throw gpu::Failure("what they hear differs by " + std::to_string(std::sqrt(apart / length)) +
+                                   " from what ggml hears");
+            heard_ = Trial::used;
+        }
+        return queries;
+    } catch (const gpu::Failure& failure) {
+        heard_ = Trial::refused;
+        std::fprintf(stderr, "Questions are heard without our own CUDA kernels: %s.\n", failure.what());
+    }
+    return by_engine();
 }
 
 std::vector<float> Together::likelihoods(Model& model, ReadPrefixes& kept,
@@ -115,27 +162,26 @@ std::vector<float> Together::likelihoods(Model& model, ReadPrefixes& kept,
         longest = std::max(longest, prefix.size() + target.size());
         empty = empty || prefix.empty();
     }
-    if (!place_ || deep_ == Deep::refused || empty)
+    if (!place_ || deep_ == Trial::refused || empty)
         return by_engine(prefixes, progress);
     try {
-        // What most profiles read with; where files are read with another window a reader is made for that.
         if (!reader_)
-            reader_ = std::make_unique<GpuReader>(*place_, model, model.hyper.layers, 2048, 4, room_);
+            make_reader(model, model.hyper.layers, usual_window, usual_sinks);
         if (longest > static_cast<size_t>(reader_->longest_text()))
             return by_engine(prefixes, progress);
         const auto results = reader_->likelihoods(model, prefixes, target, cancel, progress);
-        if (deep_ == Deep::untried) {
+        if (deep_ == Trial::untried) {
             const float should = by_engine({prefixes.front()}, [](int) {}).front(), is = results.front();
             // Weights of few bits and activations of 8 make the engine's differ by some hundredths of a nat from those
             // of half precision; what is wrong differs by nats.
             if (!(std::fabs(is - should) < 0.15f + 0.05f * std::fabs(should)))
                 throw gpu::Failure("a likelihood was " + std::to_string(is) + " where ggml's is " +
                                    std::to_string(should));
-            deep_ = Deep::used;
+            deep_ = Trial::used;
         }
         return results;
     } catch (const gpu::Failure& failure) {
-        deep_ = Deep::refused;
+        deep_ = Trial::refused;
         std::fprintf(stderr, "Units are read again without our own CUDA kernels: %s.\n", failure.what());
     }
     return by_engine(prefixes, progress);

@@ -18,6 +18,10 @@ class Together {
                                                const std::vector<EpisodeOptions>& episodes, const Cancel& cancel,
                                                const std::function<void(int)>& progress);
 
+    // As read_queries().
+    std::vector<float> queries(Model& model, const RecallHeads& heads, const std::vector<int32_t>& tokens, int from,
+                               int distance, const Cancel& cancel);
+
     // As read_likelihoods(); by our kernels all prefixes are read together, whatever time that takes.
     std::vector<float> likelihoods(Model& model, ReadPrefixes& kept, const std::vector<std::vector<int32_t>>& prefixes,
                                    const std::vector<int32_t>& target, double seconds, const Cancel& cancel,
@@ -31,6 +35,7 @@ class Together {
     std::unique_ptr<gpu::Place> place() const;
 
   private:
+    void make_reader(const Model& model, int layers, int window, int sinks);
     void give_up(const std::string& why);
     bool prepare(Model& model, const RecallHeads& heads, const EpisodeOptions& like, const Cancel& cancel);
 
@@ -39,8 +44,10 @@ class Together {
     std::string refusal_;
     GpuReader::Room room_;
     std::unique_ptr<GpuReader> reader_;
-    // Of likelihoods by our kernels: not yet compared with the engine's, used, or given up.
-    enum class Deep { untried, used, refused } deep_ = Deep::untried;
+    bool agrees_ = false; // what it keeps of files with what the engine keeps
+    // What our kernels read at once: not yet compared with the engine's, used, or given up.
+    enum class Trial { untried, used, refused };
+    Trial deep_ = Trial::untried, heard_ = Trial::untried; // of likelihoods, and of queries
 };
 
 } // namespace longread

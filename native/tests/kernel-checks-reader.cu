@@ -160,6 +160,26 @@ void check_store(Checks& checks, const char* bus_id, const LongreadRecall& recal
     longread_cuda_store_free(store);
 }
 
+// Products of two layers, or of the first alone, from a row on.
+void check_heads(Checks& checks, const std::string& of, LongreadReader* reader, const ReferenceWeights& w,
+                 const LongreadBatch& batch) {
+    const size_t width = static_cast<size_t>((w.shape.heads + 2 * w.shape.key_heads) * w.shape.head_size);
+    for (const std::vector<int32_t>& layers : {std::vector<int32_t>{0, w.shape.layers - 1}, std::vector<int32_t>{0}}) {
+        const int32_t first = layers.size() > 1 ? batch.rows - 9 : 0;
+        std::vector<uint16_t> is(layers.size() * static_cast<size_t>(batch.rows - first) * width);
+        const bool read = longread_cuda_reader_heads(reader, &batch, layers.data(), static_cast<int32_t>(layers.size()),
+                                                     first, is.data()) == 0;
+        checks.expect("products are read" + (read ? "" : std::string(": ") + longread_cuda_error()), read);
+        std::vector<float> values;
+        for (uint16_t x : is)
+            values.push_back(from_half(x));
+        compare(checks, "products" + of, values, heads_by_references(w, batch, layers, first), 0.005);
+    }
+    const int32_t twice[] = {1, 1};
+    checks.expect("layers that do not rise are refused",
+                  longread_cuda_reader_heads(reader, &batch, twice, 2, 0, nullptr) != 0);
+}
+
 // Every third row of a batch, and its last one.
 void check_deep(Checks& checks, const std::string& of, LongreadReader* reader, const ReferenceWeights& w,
                 const LongreadBatch& batch, Random& random) {
@@ -243,6 +263,7 @@ void check_shape(Checks& checks, const char* bus_id, const char* cublas, const L
         if (i == 0)
             check_store(checks, bus_id, recall, shape.head_size, should, batch, layouts[i], batches[i].size(), 16);
     }
+    check_heads(checks, of, reader, weights, layouts.back().view());
     check_deep(checks, of, reader, weights, layouts.back().view(), random);
     longread_cuda_reader_free(reader);
 }

@@ -8,8 +8,9 @@ namespace {
 const float* data_or_null(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
 
 // [row][embedding] after the layers; with `recall` no deeper than it asks for, and what it keeps into `read`.
+// `products` gets what each layer multiplies to, queries, keys and values.
 std::vector<float> read_layers(const ReferenceWeights& weights, const LongreadRecall* recall, const LongreadBatch& b,
-                               ReferenceRead& read) {
+                               ReferenceRead& read, std::vector<std::vector<float>>* products = nullptr) {
     const LongreadShape& s = weights.shape;
     const size_t rows = static_cast<size_t>(b.rows), width = static_cast<size_t>(s.embedding);
     const int mixed_width = s.heads * s.head_size, qkv_width = mixed_width + 2 * s.key_heads * s.head_size;
@@ -34,6 +35,8 @@ std::vector<float> read_layers(const ReferenceWeights& weights, const LongreadRe
                                      weights.turns.data()};
         reference::norm(x.data(), w.attention_norm.data(), normed.data(), b.rows, s.embedding, s.norm_epsilon);
         reference::linear(normed.data(), w.qkv.data(), qkv.data(), b.rows, s.embedding, qkv_width, false);
+        if (products)
+            products->push_back(qkv);
         for (int k = 0; recall && k < recall->key_slots; ++k)
             if (recall->key_layer[k] == l)
                 reference::pack(qkv.data(), b.kept_rows, b.groups, b.group_count, recall->format, k,
@@ -77,6 +80,22 @@ ReferenceRead read_by_references(const ReferenceWeights& weights, const Longread
                               read.means.data() + head * units, read.deviations.data() + head * units);
     }
     return read;
+}
+
+std::vector<float> heads_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,
+                                       const std::vector<int32_t>& layers, int32_t first) {
+    LongreadBatch b = batch;
+    b.key_bytes = 0;
+    ReferenceRead nothing;
+    std::vector<std::vector<float>> products;
+    read_layers(weights, nullptr, b, nothing, &products);
+    std::vector<float> all;
+    for (int32_t layer : layers) {
+        const std::vector<float>& of = products[static_cast<size_t>(layer)];
+        const size_t width = of.size() / static_cast<size_t>(batch.rows);
+        all.insert(all.end(), of.begin() + static_cast<std::ptrdiff_t>(width * static_cast<size_t>(first)), of.end());
+    }
+    return all;
 }
 
 std::vector<float> likelihoods_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,

@@ -25,6 +25,9 @@ struct ReferenceRead {
 ReferenceRead read_by_references(const ReferenceWeights& weights, const LongreadRecall& recall,
                                  const LongreadBatch& batch);
 
+// As longread_cuda_reader_heads.
+std::vector<float> heads_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,
+                                       const std::vector<int32_t>& layers, int32_t first);
 // As longread_cuda_reader_likelihoods.
 std::vector<float> likelihoods_by_references(const ReferenceWeights& weights, const LongreadBatch& batch,
                                              const std::vector<int32_t>& rows, const std::vector<int32_t>& wanted);

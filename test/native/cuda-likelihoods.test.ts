@@ -1,6 +1,6 @@
 /**
- * How likely a question is after texts that are read together by our own CUDA kernels, against the engine on the processor; and what
- * happens where they cannot be used. With the kernels that run on the processor, thread by thread.
+ * What a question is to the model, and how likely it is after texts that are read together, by our own CUDA kernels, against the engine
+ * on the processor; and what happens where they cannot be used. With the kernels that run on the processor, thread by thread.
  */
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
@@ -50,7 +50,7 @@ async function likelihoods(model: NativeModel, prefixes: readonly Int32Array[], 
   return { nats, told }
 }
 
-describe('likelihoods by our CUDA kernels, as they run on the processor', function () {
+describe('questions read by our CUDA kernels, as they run on the processor', function () {
   this.timeout(600_000)
 
   before(function () {
@@ -60,7 +60,7 @@ describe('likelihoods by our CUDA kernels, as they run on the processor', functi
   })
 
   for (const [name, options] of Object.entries(models))
-    it(`are of a ${name} model what the engine's are, within .03 nats, and all come at once`, async () => {
+    it(`have of a ${name} model the likelihoods that the engine finds, within .03 nats, and all come at once`, async () => {
       const path = written(options)
       const [ours, engine] = [await load(path, emulated), await load(path)]
       const prefixes = randomTokens(engine, [40, 1, 260, 17], 5)
@@ -74,6 +74,37 @@ describe('likelihoods by our CUDA kernels, as they run on the processor', functi
         assert.ok(Math.max(...should.nats) - Math.min(...should.nats) > 2 * bound, 'they tell texts apart')
       }
       for (const model of [ours, engine]) model.dispose()
+    })
+
+  for (const [name, options] of Object.entries(models))
+    it(`hear of a ${name} model the queries that the engine hears, within 1 %, and without it where the GPU fails`, async () => {
+      const path = written(options)
+      const [ours, engine] = [await load(path, emulated), await load(path)]
+      const heads = [{ layer: 2, head: 0 }, { layer: 0, head: 1 }, { layer: 2, head: 1 }] // prettier-ignore
+      const hear = (model: NativeModel, tokens: Int32Array, from: number, distance: number) =>
+        run((cancel) => model.queries(tokens, from, heads, distance, cancel))
+      for (const [from, distance, length] of [
+        [20, 256, 33],
+        [0, 0, 5],
+        [299, 64, 300],
+      ] as const) {
+        const [tokens] = randomTokens(engine, [length], from + 1)
+        const [is, should] = [await hear(ours, tokens!, from, distance), await hear(engine, tokens!, from, distance)]
+        assert.equal(is.length, heads.length * (length - from) * engine.info().headSize)
+        let [apart, all] = [0, 0]
+        should.forEach((value, i) => ([apart, all] = [apart + (value - is[i]!) ** 2, all + value ** 2]))
+        assert.ok(Math.sqrt(apart / all) < 0.01 && apart > 0, `they differ by ${Math.sqrt(apart / all)}`)
+      }
+      ours.dispose()
+      const [tokens] = randomTokens(engine, [30], 4)
+      const wrong = await load(path, emulated)
+      process.env['LONGREAD_EMULATED_WRONG'] = '1'
+      try {
+        assert.deepEqual(await hear(wrong, tokens!, 9, 256), await hear(engine, tokens!, 9, 256))
+      } finally {
+        Reflect.deleteProperty(process.env, 'LONGREAD_EMULATED_WRONG')
+      }
+      for (const model of [wrong, engine]) model.dispose()
     })
 
   it('go on where files were read before, no deeper than recall heads, and files can be read afterwards', async () => {
@@ -100,7 +131,7 @@ describe('likelihoods by our CUDA kernels, as they run on the processor', functi
     ['has no memory', 'LONGREAD_EMULATED_FULL'],
     ['computes wrongly', 'LONGREAD_EMULATED_WRONG'],
   ] as const)
-    it(`are the engine's where the GPU ${what}`, async () => {
+    it(`have the engine's likelihoods where the GPU ${what}`, async () => {
       const path = written(models['llama']!)
       const [ours, engine] = [await load(path, emulated), await load(path)]
       const [prefix, other, target] = randomTokens(engine, [40, 20, 8], 5)
