@@ -4,7 +4,6 @@
 #include <cfloat>
 #include <dlfcn.h>
 #include <map>
-#include <tuple>
 #include <vector>
 
 #if defined(__has_include)
@@ -12,6 +11,14 @@
 #include <cublasLt.h>
 namespace longread::gpu::cublaslt {
 static_assert(type_f32 == CUDA_R_32F && type_f16 == CUDA_R_16F && compute_f32 == CUBLAS_COMPUTE_32F);
+static_assert(type_e4m3 == CUDA_R_8F_E4M3 && fast_sums == CUBLASLT_MATMUL_DESC_FAST_ACCUM &&
+              scale_pointers[0] == CUBLASLT_MATMUL_DESC_A_SCALE_POINTER &&
+              scale_pointers[1] == CUBLASLT_MATMUL_DESC_B_SCALE_POINTER);
+#if CUBLAS_VERSION >= 120900
+static_assert(scale_modes[0] == CUBLASLT_MATMUL_DESC_A_SCALE_MODE &&
+              scale_modes[1] == CUBLASLT_MATMUL_DESC_B_SCALE_MODE &&
+              scale_by_row == CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F);
+#endif
 static_assert(transposed == CUBLAS_OP_T && transpose_a == CUBLASLT_MATMUL_DESC_TRANSA);
 static_assert(preference_workspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES && CUBLAS_STATUS_SUCCESS == 0);
 static_assert(preference_alignment[0] == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
@@ -82,13 +89,26 @@ struct Linear::Plans {
         const Functions& f;
         Descriptor product = nullptr, weight = nullptr, x = nullptr, y = nullptr;
 
-        Layouts(const Functions& functions, const Product& p, int rows) : f(functions) {
-            const int type = p.adds ? type_f32 : type_f16;
+        Layouts(const Functions& functions, const Product& p, const Factor& weights, const Factor& xs, int rows)
+            : f(functions) {
+            const int type = p.adds ? type_f32 : type_f16, factor = p.eight ? type_e4m3 : type_f16;
             check_blas(f.cublasLtMatmulDescCreate(&product, compute_f32, type_f32), "describe a product");
             check_blas(f.cublasLtMatmulDescSetAttribute(product, transpose_a, &transposed, sizeof transposed),
                        "describe a product");
-            check_blas(f.cublasLtMatrixLayoutCreate(&weight, type_f16, p.in, p.out, p.in), "describe weights");
-            check_blas(f.cublasLtMatrixLayoutCreate(&x, type_f16, p.in, rows, p.in), "describe rows");
+            const auto say = [&](int attribute, const auto& value) {
+                check_blas(f.cublasLtMatmulDescSetAttribute(product, attribute, &value, sizeof value),
+                           "multiply 8-bit numbers");
+            };
+            if (p.eight) {
+                say(fast_sums, int8_t{1});
+                const float* scales[] = {weights.scales, xs.scales};
+                for (int i = 0; i < 2; ++i) {
+                    say(scale_modes[i], int32_t{scale_by_row});
+                    say(scale_pointers[i], scales[i]);
+                }
+            }
+            check_blas(f.cublasLtMatrixLayoutCreate(&weight, factor, p.in, p.out, p.in), "describe weights");
+            check_blas(f.cublasLtMatrixLayoutCreate(&x, factor, p.in, rows, p.in), "describe rows");
             check_blas(f.cublasLtMatrixLayoutCreate(&y, type, p.out, rows, p.stride), "describe a result");
         }
         ~Layouts() {
@@ -110,8 +130,9 @@ struct Linear::Plans {
     explicit Plans(const char* file) : f(load(file)) { check_blas(f.cublasLtCreate(&handle), "be started"); }
     ~Plans() { f.cublasLtDestroy(handle); }
 
-    std::vector<Algorithm> propose(const Product& p, int rows, int wanted) const {
-        const Layouts l(f, p, rows);
+    std::vector<Algorithm> propose(const Product& p, const Factor& x, const Factor& weight, int rows,
+                                   int wanted) const {
+        const Layouts l(f, p, weight, x, rows);
         Descriptor preference = nullptr;
         check_blas(f.cublasLtMatmulPreferenceCreate(&preference), "take a preference");
         Status set = f.cublasLtMatmulPreferenceSetAttribute(preference, preference_workspace, &workspace_bytes,
@@ -137,16 +158,16 @@ struct Linear::Plans {
         return usable;
     }
 
-    Status run(const Product& p, const Algorithm& algorithm, const __half* x, const __half* weight, void* y, int rows,
+    Status run(const Product& p, const Algorithm& algorithm, const Factor& x, const Factor& weight, void* y, int rows,
                cudaStream_t stream) const {
-        const Layouts l(f, p, rows);
+        const Layouts l(f, p, weight, x, rows);
         const float one = 1.0f, beta = p.adds ? 1.0f : 0.0f;
-        return f.cublasLtMatmul(handle, l.product, &one, weight, l.weight, x, l.x, &beta, y, l.y, y, l.y, &algorithm,
+        return f.cublasLtMatmul(handle, l.product, &one, weight.numbers, l.weight, x.numbers, l.x, &beta, y, l.y, y, l.y, &algorithm,
                                 workspace.data(), workspace_bytes, stream);
     }
 
     // Milliseconds of one, the quickest of three; more than anything where it fails.
-    float time(const Product& p, const Algorithm& algorithm, const __half* x, const __half* weight, void* y, int rows,
+    float time(const Product& p, const Algorithm& algorithm, const Factor& x, const Factor& weight, void* y, int rows,
                cudaStream_t stream) const {
         Event before, after;
         float quickest = FLT_MAX;
@@ -167,9 +188,8 @@ struct Linear::Plans {
 Linear::Linear(const char* file) : plans_(std::make_unique<Plans>(file)) {}
 Linear::~Linear() = default;
 
-void Linear::tune(const Product& product, const __half* x, const __half* weight, void* y, int rows,
-                  cudaStream_t stream) {
-    const std::vector<Algorithm> proposals = plans_->propose(product, rows, most_proposals);
+void Linear::tune(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream) {
+    const std::vector<Algorithm> proposals = plans_->propose(product, x, weight, rows, most_proposals);
     float quickest = FLT_MAX;
     const Algorithm* best = &proposals[0];
     for (const Algorithm& algorithm : proposals) {
@@ -182,15 +202,14 @@ void Linear::tune(const Product& product, const __half* x, const __half* weight,
     plans_->algorithms[{product, rounded_rows(rows)}] = *best;
 }
 
-void Linear::multiply(const Product& product, const __half* x, const __half* weight, void* y, int rows,
-                      cudaStream_t stream) {
+void Linear::multiply(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream) {
     const std::pair<Product, int> key{product, rounded_rows(rows)};
     auto known = plans_->algorithms.find(key);
     if (known == plans_->algorithms.end())
-        known = plans_->algorithms.emplace(key, plans_->propose(product, rows, 1)[0]).first;
+        known = plans_->algorithms.emplace(key, plans_->propose(product, x, weight, rows, 1)[0]).first;
     Status status = plans_->run(product, known->second, x, weight, y, rows, stream);
     if (status != 0) // what was right for nearly as many rows need not be for these
-        status = plans_->run(product, plans_->propose(product, rows, 1)[0], x, weight, y, rows, stream);
+        status = plans_->run(product, plans_->propose(product, x, weight, rows, 1)[0], x, weight, y, rows, stream);
     check_blas(status, "multiply");
 }
 

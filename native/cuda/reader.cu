@@ -1,4 +1,5 @@
 #include "cuda/attention.cuh"
+#include "cuda/eights.cuh"
 #include "cuda/embed.cuh"
 #include "cuda/gate.cuh"
 #include "cuda/likelihood.cuh"
@@ -33,6 +34,8 @@ struct Products {
         output = {mixed, s.embedding, s.embedding, true};
         gate_up = {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false};
         down = {s.feed_forward, s.embedding, s.embedding, true};
+        for (Product* each : {&qkv, &keys, &output, &gate_up, &down})
+            each->eight = s.eight != 0;
     }
 };
 
@@ -47,8 +50,9 @@ int use_device(const char* bus_id) {
 
 void Reader::check_shape(const LongreadShape& s) {
     const bool sizes = (s.head_size == 64 || s.head_size == 128) && s.embedding % 8 == 0 && s.feed_forward % 8 == 0;
+    const bool eight = !s.eight || (s.embedding % 16 == 0 && s.feed_forward % 16 == 0);
     const bool heads = s.heads > 0 && s.key_heads > 0 && s.heads % s.key_heads == 0;
-    if (!sizes || !heads || s.layers < 1 || s.embedding < 8 || s.feed_forward < 8 || s.vocabulary < 1 || s.rows < 1 ||
+    if (!sizes || !eight || !heads || s.layers < 1 || s.embedding < 8 || s.feed_forward < 8 || s.vocabulary < 1 || s.rows < 1 ||
         s.positions < s.rows || s.window < 1 || s.sinks < 0 || s.sinks > LONGREAD_MOST_SINKS)
         throw std::runtime_error("no kernel reads a model of this shape");
 }
@@ -62,6 +66,14 @@ size_t wide_halves(const LongreadShape& s, int rows) {
                     static_cast<size_t>(std::min(rows, s.rows)) * 3 * static_cast<size_t>(s.feed_forward));
 }
 
+// Numbers that are multiplied at once, where they are in 8 bit.
+size_t most_eights(const LongreadShape& s, int rows) {
+    const size_t widest = static_cast<size_t>(std::max(s.embedding, s.heads * s.head_size));
+    return !s.eight ? 0
+                    : std::max(static_cast<size_t>(rows) * widest,
+                               static_cast<size_t>(std::min(rows, s.rows)) * static_cast<size_t>(s.feed_forward));
+}
+
 } // namespace
 
 uint64_t Reader::bytes(const LongreadShape& s) {
@@ -69,10 +81,10 @@ uint64_t Reader::bytes(const LongreadShape& s) {
     const uint64_t embedding = static_cast<uint64_t>(s.embedding), size = static_cast<uint64_t>(s.head_size);
     const uint64_t mixed = static_cast<uint64_t>(s.heads) * size, key_width = static_cast<uint64_t>(s.key_heads) * size;
     const uint64_t layer = embedding * (2 * mixed + 2 * key_width + 3 * static_cast<uint64_t>(s.feed_forward));
-    const uint64_t weights =
-        2 * (layer * static_cast<uint64_t>(s.layers) + embedding * static_cast<uint64_t>(s.vocabulary));
-    const uint64_t rows =
-        static_cast<uint64_t>(s.positions) * embedding * (sizeof(float) + 2) + 2 * wide_halves(s, s.positions);
+    const uint64_t weights = (s.eight ? 1 : 2) * layer * static_cast<uint64_t>(s.layers) +
+                             2 * embedding * static_cast<uint64_t>(s.vocabulary);
+    const uint64_t rows = static_cast<uint64_t>(s.positions) * embedding * (sizeof(float) + 2) +
+                          2 * wide_halves(s, s.positions) + most_eights(s, s.positions);
     // 64 MB: cuBLASLt's own memory, and what rounding up to whole pages takes.
     return weights + rows + static_cast<uint64_t>(s.positions) * size * sizeof(float) + (uint64_t{64} << 20);
 }
@@ -93,6 +105,27 @@ void Reader::reserve(int rows) {
     x_.reserve(numbers);
     normed_.reserve(numbers);
     wide_.reserve(wide_halves(shape_, rows));
+    eights_.reserve(most_eights(shape_, rows));
+    scales_.reserve(shape_.eight ? static_cast<size_t>(rows) : 0);
+}
+
+void Reader::set(Weights& to, const uint16_t* from, size_t rows, size_t width) {
+    if (!shape_.eight)
+        return to.halves.upload(halves(from), rows * width);
+    Buffer<__half> whole;
+    whole.upload(halves(from), rows * width);
+    to.eights.reserve(rows * width);
+    to.scales.reserve(rows);
+    to_eights(whole.data(), to.eights.data(), to.scales.data(), static_cast<int>(rows), static_cast<int>(width),
+              computing_);
+    computing_.wait();
+}
+
+Factor Reader::factor(const __half* x, int rows, int width) {
+    if (!shape_.eight)
+        return x;
+    to_eights(x, eights_.data(), scales_.data(), rows, width, computing_);
+    return {eights_.data(), scales_.data()};
 }
 
 void Reader::set_layer(int number, const LongreadLayer& w) {
@@ -102,10 +135,10 @@ void Reader::set_layer(int number, const LongreadLayer& w) {
     Layer& layer = layers_[static_cast<size_t>(number)];
     const size_t width = static_cast<size_t>(shape_.embedding), feed = static_cast<size_t>(shape_.feed_forward);
     const size_t mixed = head_width(shape_.heads), all = mixed + 2 * head_width(shape_.key_heads);
-    layer.qkv.upload(halves(w.qkv), all * width);
-    layer.output.upload(halves(w.output), width * mixed);
-    layer.gate_up.upload(halves(w.gate_up), 2 * feed * width);
-    layer.down.upload(halves(w.down), width * feed);
+    set(layer.qkv, w.qkv, all, width);
+    set(layer.output, w.output, width, mixed);
+    set(layer.gate_up, w.gate_up, 2 * feed, width);
+    set(layer.down, w.down, width, feed);
     layer.attention_norm.upload(w.attention_norm, width);
     layer.feed_norm.upload(w.feed_norm, width);
     if (w.qkv_bias)
@@ -209,10 +242,14 @@ Heads Reader::heads_of(const Layer& layer) const {
 void Reader::tune() {
     const Products products(shape_);
     const Layer& w = layers_[0];
-    linear_.tune(products.qkv, normed_.data(), w.qkv.data(), wide_.data(), shape_.rows, computing_);
-    linear_.tune(products.output, wide_.data(), w.output.data(), x_.data(), shape_.rows, computing_);
-    linear_.tune(products.gate_up, normed_.data(), w.gate_up.data(), wide_.data(), shape_.rows, computing_);
-    linear_.tune(products.down, wide_.data(), w.down.data(), x_.data(), shape_.rows, computing_);
+    const auto tune = [&](const Product& product, const __half* x, const Weights& weights, void* y) {
+        const Factor factor = shape_.eight ? Factor(eights_.data(), scales_.data()) : Factor(x);
+        linear_.tune(product, factor, weights.from(0, 0), y, shape_.rows, computing_);
+    };
+    tune(products.qkv, normed_.data(), w.qkv, wide_.data());
+    tune(products.output, wide_.data(), w.output, x_.data());
+    tune(products.gate_up, normed_.data(), w.gate_up, wide_.data());
+    tune(products.down, wide_.data(), w.down, x_.data());
     tuned_ = true;
 }
 
@@ -225,7 +262,7 @@ void Reader::begin(const LongreadBatch& batch) {
     if (batch.rows < 1 || batch.rows > shape_.positions)
         throw std::runtime_error("a batch has too many rows, or none");
     for (int l = 0; l <= recall_.deepest; ++l)
-        if (!layers_[static_cast<size_t>(l)].down.data())
+        if (!layers_[static_cast<size_t>(l)].down.there())
             throw std::runtime_error("a layer has no weights");
     if (!tuned_)
         tune();
@@ -265,12 +302,9 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
         const Layer& w = layers_[static_cast<size_t>(l)];
         const bool last = l == recall_.deepest;
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        if (last)
-            linear_.multiply(products.keys, normed_.data(),
-                             w.qkv.data() + mixed_width * static_cast<size_t>(s.embedding), qkv + mixed_width,
-                             batch.rows, computing_);
-        else
-            linear_.multiply(products.qkv, normed_.data(), w.qkv.data(), qkv, batch.rows, computing_);
+        const size_t first = last ? mixed_width : 0; // row of the weights, and number of a row
+        linear_.multiply(last ? products.keys : products.qkv, factor(normed_.data(), batch.rows, s.embedding),
+                         w.qkv.from(first, static_cast<size_t>(s.embedding)), qkv + first, batch.rows, computing_);
         const auto [first_slot, slots] = recall_.slots_of[static_cast<size_t>(l)];
         if (slots > 0)
             pack(qkv, lists.kept_rows, lists.groups, batch.group_count, recall_.format, first_slot, slots,
@@ -293,7 +327,8 @@ void Reader::attend(const Layer& w, const LongreadBatch& batch, const Lists& lis
         shift_sinks(qkv, lists.shifts, batch.shift_count, s.sinks, s.shift_length, s.head_size, heads, shifted_.data(),
                     computing_);
     attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
-    linear_.multiply(Products(s).output, mixed, w.output.data(), x_.data(), batch.rows, computing_);
+    linear_.multiply(Products(s).output, factor(mixed, batch.rows, s.heads * s.head_size), w.output.from(0, 0),
+                     x_.data(), batch.rows, computing_);
 }
 
 void Reader::feed(const Layer& w, const LongreadBatch& batch) {
@@ -305,9 +340,11 @@ void Reader::feed(const Layer& w, const LongreadBatch& batch) {
     for (int first = 0; first < batch.rows; first += s.rows) {
         const int count = std::min(s.rows, batch.rows - first);
         const size_t from = static_cast<size_t>(first) * static_cast<size_t>(s.embedding);
-        linear_.multiply(products.gate_up, normed_.data() + from, w.gate_up.data(), gate_up, count, computing_);
+        linear_.multiply(products.gate_up, factor(normed_.data() + from, count, s.embedding), w.gate_up.from(0, 0),
+                         gate_up, count, computing_);
         gate(gate_up, fed, count, s.feed_forward, computing_);
-        linear_.multiply(products.down, fed, w.down.data(), x_.data() + from, count, computing_);
+        linear_.multiply(products.down, factor(fed, count, s.feed_forward), w.down.from(0, 0), x_.data() + from, count,
+                         computing_);
     }
 }
 
@@ -382,7 +419,8 @@ void Reader::likelihoods(const LongreadBatch& batch, const int32_t* rows, const 
 
     for (const Layer& w : layers_) {
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        linear_.multiply(Products(s).qkv, normed_.data(), w.qkv.data(), wide_.data(), batch.rows, computing_);
+        linear_.multiply(Products(s).qkv, factor(normed_.data(), batch.rows, s.embedding), w.qkv.from(0, 0),
+                         wide_.data(), batch.rows, computing_);
         attend(w, batch, deep_lists_, wide_.data());
         feed(w, batch);
     }

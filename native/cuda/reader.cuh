@@ -33,8 +33,20 @@ class Reader {
     static uint64_t bytes(const LongreadShape& shape);
 
   private:
+    // A matrix [row][width] as the products take it: one of the two is there.
+    struct Weights {
+        Buffer<__half> halves;
+        Buffer<uint8_t> eights;
+        Buffer<float> scales;
+
+        bool there() const { return halves.data() || eights.data(); }
+        Factor from(size_t row, size_t width) const {
+            return eights.data() ? Factor(eights.data() + row * width, scales.data() + row)
+                                 : Factor(halves.data() + row * width);
+        }
+    };
     struct Layer {
-        Buffer<__half> qkv, output, gate_up, down;
+        Weights qkv, output, gate_up, down;
         Buffer<float> attention_norm, feed_norm, qkv_bias, query_norm, key_norm;
     };
     // The lists of a batch, in one piece of memory: copied by one call.
@@ -69,6 +81,9 @@ class Reader {
     size_t head_width(int heads) const { return static_cast<size_t>(heads) * static_cast<size_t>(shape_.head_size); }
     Heads heads_of(const Layer& layer) const;
     void reserve(int rows);
+    void set(Weights& to, const uint16_t* from, size_t rows, size_t width);
+    // Rows as the products take them; in 8 bit they are good until the next call.
+    Factor factor(const __half* x, int rows, int width);
     void tune();
     void read(const LongreadBatch& batch, Slot& slot);
     // Products of a layer, of which the attention's are there already in `qkv`: attention, and then the rest.
@@ -93,6 +108,8 @@ class Reader {
     Buffer<float> x_;
     Buffer<__half> normed_, wide_;
     Buffer<__half> shifted_;
+    Buffer<uint8_t> eights_; // what is multiplied next, in 8 bit, and its scales
+    Buffer<float> scales_;
     Buffer<float> masses_; // [head][row of the reference questions][unit], of some heads
 
     // What comes after the last layer; of a batch for likelihoods its lists, the rows that are wanted, a part of their

@@ -49,8 +49,16 @@ int main(int count, char** arguments) {
                   {"Llama-3-8B", shape(32, 4096, 14336, 128256, 32, 8, 128, 16384)}};
     try {
         for (const auto& [name, read] : shapes)
-            if (wanted(name))
+            if (wanted(name)) {
                 bench_reading(gpu, name, read);
+                LongreadShape eight = read;
+                eight.eight = 1;
+                try {
+                    bench_reading(gpu, (std::string(name) + " in 8 bit").c_str(), eight);
+                } catch (const std::exception& error) { // a GPU before Hopper, or an older cuBLASLt
+                    std::fprintf(stderr, "%s in 8 bit: %s\n", name, error.what());
+                }
+            }
         for (auto [name, read] : shapes) {
             read.rows = read.positions = 8192;
             if (wanted(name) || only == "likelihoods")

@@ -1,3 +1,5 @@
+#include "cuda/eight.h"
+#include "cuda/eights.cuh"
 #include "cuda/embed.cuh"
 #include "cuda/gate.cuh"
 #include "cuda/linear.cuh"
@@ -64,6 +66,31 @@ void check_rows(Checks& checks) {
         embed(table_there.data(), tokens_there.data(), embedded.data(), rows, width, stream);
         stream.wait();
         checks.compare("embed" + of, here(embedded, count), should, 1e-30, 0);
+
+        std::vector<float> rows_of = x;
+        std::fill_n(rows_of.begin() + width, width, 0.0f);
+        Buffer<uint8_t> eights(count);
+        Buffer<float> scales(rows);
+        const Buffer<__half> halves = halves_there(rows_of);
+        to_eights(halves.data(), eights.data(), scales.data(), rows, width, stream);
+        stream.wait();
+        const std::vector<uint8_t> eights_here = here(eights, count);
+        const std::vector<float> scales_here = here(scales, rows);
+        std::vector<float> is, scales_should;
+        for (size_t i = 0; i < count; ++i)
+            is.push_back(from_eight(eights_here[i]) * scales_here[i / static_cast<size_t>(width)]);
+        for (int r = 0; r < rows; ++r) {
+            float most = 0;
+            for (int i = 0; i < width; ++i)
+                most = std::fmax(most, std::fabs(rows_of[static_cast<size_t>(r) * width + i]));
+            scales_should.push_back(most > 0 ? most / most_eight : 1.0f);
+        }
+        checks.compare("scales of 8-bit rows" + of, scales_here, scales_should, 1e-30, 1e-6);
+        // Half a step: 2^-4 of a number, or of the smallest that has all its bits.
+        double coarsest = 0;
+        for (float scale : scales_should)
+            coarsest = std::fmax(coarsest, scale / 1024.0);
+        checks.compare("8-bit rows" + of, is, rows_of, coarsest, 1.0 / 16 + 1e-5);
     }
 }
 
