@@ -99,6 +99,11 @@ const whatIsMissing: Readonly<
 export const noCuda = (missing: keyof typeof whatIsMissing, detail: string, remedy: string) =>
   new LongreadError('no-cuda', `CUDA cannot be used: ${whatIsMissing[missing](detail)}. To change that, ${remedy}.`)
 
+export const noEightBits = (why: string) =>
+  new LongreadError(
+    'usage',
+    `--weights fp8 needs a GPU that files are read on by Longread's own CUDA kernels${why === '' ? '' : `, and ${why}`}. Leave the option out.`,
+  )
 export const engineDied = (how: string) =>
   new LongreadError('engine-died', `The engine process ended (${how}), also when the request was repeated.`)
 

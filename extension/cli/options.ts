@@ -14,7 +14,7 @@ export interface EngineFlags {
   readonly gpuLayers?: number
   readonly memory?: string
   readonly store: boolean
-  readonly weights: 'fast' | 'file'
+  readonly weights: 'fast' | 'file' | 'fp8'
   readonly json?: boolean
 }
 
@@ -58,8 +58,11 @@ export function engineOptions(command: Command): Command {
     .option('--memory <folder>', "where what was read is kept; default: the user's cache folder")
     .option('--no-store', 'keep nothing on disk')
     .addOption(
-      new Option('--weights <format>', 'fast: transcoded to Q8_0; file: as in the file')
-        .choices(['fast', 'file'])
+      new Option(
+        '--weights <format>',
+        'fast: transcoded to Q8_0; file: as in the file; fp8: 8-bit products on a Hopper GPU, for large models',
+      )
+        .choices(['fast', 'file', 'fp8'])
         .default('fast'),
     )
     .option('--json', 'one JSON object a line on stdout, progress on stderr')

@@ -47,8 +47,11 @@ export interface NativeCancel {
 
 export interface LoadOptions {
   readonly path: string
-  /** Of matrices: `fast` is what is quickest on the device (Q8_0 on a processor), `file` keeps the formats of the file. */
-  readonly weights: 'fast' | 'file' | 'q8_0' | 'f16'
+  /**
+   * Of matrices: `fast` is what is quickest on the device (Q8_0 on a processor), `file` keeps the formats of the file, `fp8` is as
+   * `fast`, but where our own CUDA kernels read they multiply 8-bit numbers.
+   */
+  readonly weights: 'fast' | 'file' | 'fp8' | 'q8_0' | 'f16'
   /** 0: as many as there are cores. */
   readonly threads: number
   /** Folder of ggml's prebuilt libraries. */

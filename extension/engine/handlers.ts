@@ -10,7 +10,7 @@ import { chat } from '../answer/chat'
 import { meantBy } from '../answer/conversation'
 import { completeAll } from '../answer/mentions'
 import { summarySection } from '../answer/summary/from-memory'
-import { asLongreadError, LongreadError, noFolder } from '../errors'
+import { asLongreadError, LongreadError, noEightBits, noFolder } from '../errors'
 import type {
   CalibrateRequest,
   CalibrateResult,
@@ -324,7 +324,11 @@ class Engine {
       ...(gpuLayers === undefined ? {} : { gpuLayers }),
     }
     const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
-    const { kernels: refusal } = model.info()
+    const { kernels: refusal, together } = model.info()
+    if (weights === 'fp8' && together === 0) {
+      model.dispose()
+      throw noEightBits(refusal)
+    }
     if (refusal !== '') this.log('info', `Files are read without our own CUDA kernels: ${refusal}.`)
     this.device(model.info().device)
     // Transcoded weights give other keys than the file's own.

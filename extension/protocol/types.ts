@@ -64,7 +64,7 @@ export interface Device {
 export interface EngineOptions {
   /** A GGUF file. */
   readonly model: string
-  readonly weights: 'fast' | 'file'
+  readonly weights: 'fast' | 'file' | 'fp8'
   readonly device: 'auto' | 'cpu' | 'cuda'
   /** A JSON file with a profile of one's own, or null for the one that ships for the model. */
   readonly profile: string | null

@@ -14,13 +14,13 @@ namespace {
 WeightFormat weight_format(const std::string& name) {
     if (name == "file")
         return WeightFormat::file;
-    if (name == "fast")
+    if (name == "fast" || name == "fp8")
         return WeightFormat::fast;
     if (name == "q8_0")
         return WeightFormat::q8_0;
     if (name == "f16")
         return WeightFormat::f16;
-    throw Error("usage", "weights must be fast, file, q8_0 or f16.");
+    throw Error("usage", "weights must be fast, file, fp8, q8_0 or f16.");
 }
 
 const char* name_of(CudaMissing missing) {
@@ -73,6 +73,7 @@ Napi::Value load_model(const Napi::CallbackInfo& call) {
         LoadOptions options;
         options.path = text(field(request, "path"), "path");
         options.weights = weight_format(text(field(request, "weights"), "weights"));
+        options.eight = text(field(request, "weights"), "weights") == "fp8";
         options.threads = static_cast<int>(number(request, "threads"));
         const bool cuda = request.Has("device") && text(request.Get("device"), "device") == "cuda";
         if (request.Has("gpuLayers"))

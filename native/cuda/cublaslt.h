@@ -12,13 +12,13 @@ using Handle = void*;
 using Descriptor = void*; // of a product, a matrix or a preference
 
 constexpr int type_f32 = 0, type_f16 = 2, type_e4m3 = 28; // CUDA_R_32F, CUDA_R_16F, CUDA_R_8F_E4M3
-constexpr int compute_f32 = 68;           // CUBLAS_COMPUTE_32F
-constexpr int transposed = 1;             // CUBLAS_OP_T
-constexpr int transpose_a = 3;            // CUBLASLT_MATMUL_DESC_TRANSA
+constexpr int compute_f32 = 68;                           // CUBLAS_COMPUTE_32F
+constexpr int transposed = 1;                             // CUBLAS_OP_T
+constexpr int transpose_a = 3;                            // CUBLASLT_MATMUL_DESC_TRANSA
 // CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, …_B_; CUBLASLT_MATMUL_DESC_A_SCALE_MODE, …_B_ (from 12.8 on);
 // CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F, a scale a row of both (12.9); CUBLASLT_MATMUL_DESC_FAST_ACCUM
 constexpr int scale_pointers[] = {17, 18}, scale_modes[] = {31, 32}, scale_by_row = 3, fast_sums = 25;
-constexpr int preference_workspace = 1;   // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
+constexpr int preference_workspace = 1; // CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES
 // CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, …_B_, …_C_, …_D_
 constexpr int preference_alignment[] = {5, 6, 7, 8};
 

@@ -1,5 +1,5 @@
-// 8-bit floating-point numbers of 4 bits of exponent and 3 of fraction (e4m3, arXiv 2209.05433), on the processor: to the
-// nearest, ties to even, at most ±448, no infinities.
+// 8-bit floating-point numbers of 4 bits of exponent and 3 of fraction (e4m3, arXiv 2209.05433), on the processor: to
+// the nearest, ties to even, at most ±448, no infinities.
 #pragma once
 #include <cmath>
 #include <cstdint>

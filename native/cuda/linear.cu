@@ -162,8 +162,8 @@ struct Linear::Plans {
                cudaStream_t stream) const {
         const Layouts l(f, p, weight, x, rows);
         const float one = 1.0f, beta = p.adds ? 1.0f : 0.0f;
-        return f.cublasLtMatmul(handle, l.product, &one, weight.numbers, l.weight, x.numbers, l.x, &beta, y, l.y, y, l.y, &algorithm,
-                                workspace.data(), workspace_bytes, stream);
+        return f.cublasLtMatmul(handle, l.product, &one, weight.numbers, l.weight, x.numbers, l.x, &beta, y, l.y, y,
+                                l.y, &algorithm, workspace.data(), workspace_bytes, stream);
     }
 
     // Milliseconds of one, the quickest of three; more than anything where it fails.

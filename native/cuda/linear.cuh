@@ -6,8 +6,8 @@
 
 namespace longread::gpu {
 
-// y [row][out] = x [row][in] · weight [out][in]: F16 with F32 sums, or 8-bit numbers with a scale a row. Either y is F16,
-// or F32 and the product is added to what is there.
+// y [row][out] = x [row][in] · weight [out][in]: F16 with F32 sums, or 8-bit numbers with a scale a row. Either y is
+// F16, or F32 and the product is added to what is there.
 struct Product {
     int in = 0, out = 0;
     int stride = 0; // of y's rows

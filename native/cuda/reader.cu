@@ -52,8 +52,8 @@ void Reader::check_shape(const LongreadShape& s) {
     const bool sizes = (s.head_size == 64 || s.head_size == 128) && s.embedding % 8 == 0 && s.feed_forward % 8 == 0;
     const bool eight = !s.eight || (s.embedding % 16 == 0 && s.feed_forward % 16 == 0);
     const bool heads = s.heads > 0 && s.key_heads > 0 && s.heads % s.key_heads == 0;
-    if (!sizes || !eight || !heads || s.layers < 1 || s.embedding < 8 || s.feed_forward < 8 || s.vocabulary < 1 || s.rows < 1 ||
-        s.positions < s.rows || s.window < 1 || s.sinks < 0 || s.sinks > LONGREAD_MOST_SINKS)
+    if (!sizes || !eight || !heads || s.layers < 1 || s.embedding < 8 || s.feed_forward < 8 || s.vocabulary < 1 ||
+        s.rows < 1 || s.positions < s.rows || s.window < 1 || s.sinks < 0 || s.sinks > LONGREAD_MOST_SINKS)
         throw std::runtime_error("no kernel reads a model of this shape");
 }
 

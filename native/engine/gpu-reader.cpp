@@ -27,7 +27,7 @@ GpuReader::Room GpuReader::room_for(const gpu::Place& place, const Model& model)
     // A gigabyte stays for the lists and keys of batches, and for answers.
     const uint64_t free = place.library->free_bytes(place.bus_id.c_str());
     const auto fits = [&](const Room& room) {
-        const LongreadShape shape = shape_of(h, h.layers, 2048, 4, room);
+        const LongreadShape shape = shape_of(h, h.layers, 2048, 4, room, model.eight);
         const uint64_t needed = place.library->reader_bytes(&shape);
         return needed > 0 && needed + (uint64_t{1} << 30) <= free;
     };
@@ -42,7 +42,7 @@ GpuReader::Room GpuReader::room_for(const gpu::Place& place, const Model& model)
     return {};
 }
 
-LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room) {
+LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room, bool eight) {
     LongreadShape s{};
     s.layers = layers;
     s.embedding = h.embedding;
@@ -59,13 +59,15 @@ LongreadShape GpuReader::shape_of(const Hyper& h, int layers, int window, int si
     s.positions = room.longest;
     s.window = window;
     s.sinks = sinks;
+    s.eight = eight;
     return s;
 }
 
 void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 
 GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
-    : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room)), hyper_(model.hyper) {
+    : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room, model.eight)),
+      hyper_(model.hyper) {
     const int threads = model.backend->threads();
     rope_factors_ = floats_of({model.rope_factors});
     const std::vector<float> turns =

@@ -45,7 +45,8 @@ class GpuReader {
     int longest() const { return shape_.positions; }
 
     // What the kernels are told of a model.
-    static LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room);
+    static LongreadShape shape_of(const Hyper& h, int layers, int window, int sinks, const Room& room,
+                                  bool eight = false);
     // Empty where the kernels can read such a model; otherwise why they cannot.
     static std::string refusal(const Model& model);
     // What keeps the GPU busy and fits beside what is there; none where nothing does.

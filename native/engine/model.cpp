@@ -90,6 +90,7 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
         model->gpu_layers = options.gpu_layers < 0 ? layers_that_fit(h, file, options, *model->backend)
                                                    : std::min(options.gpu_layers, h.layers + 1);
 
+    model->eight = options.eight;
     model->weights_ = std::make_unique<Arena>(*model->backend, static_cast<size_t>(h.layers) * 24 + 8);
     bool gpu = model->on_gpu(h.layers);                       // where what is declared next lies
     std::vector<std::pair<ggml_tensor*, ggml_tensor*>> pairs; // ours, the file's

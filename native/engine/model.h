@@ -22,6 +22,7 @@ enum class WeightFormat { file, fast, q8_0, f16 };
 struct LoadOptions {
     std::string path;
     WeightFormat weights = WeightFormat::fast;
+    bool eight = false; // our own CUDA kernels multiply 8-bit numbers
     int threads = 0;
     ggml_backend_dev_t gpu = nullptr; // null: the CPU alone
     // Layers on the GPU, the first ones, since reading stops early; one more than the model has: the output, too. -1:
@@ -45,6 +46,7 @@ class Model {
     size_t weight_bytes = 0;
     int gpu_layers = 0;        // the first of them lie on the GPU; one more than there are: embeddings and output, too
     std::string weight_format; // of the first layer's feed-forward weights
+    bool eight = false;        // as LoadOptions
     double load_seconds = 0;
     // Held for the length of each computation: one at a time.
     std::mutex lock;

@@ -99,9 +99,9 @@ bool Together::prepare(Model& model, const RecallHeads& heads, const EpisodeOpti
     const auto should = read_episode(model, heads, probe, cancel, [](int) {});
     const auto is = reader_->read(heads, {&probe}, cancel, [](int) {});
     // Weights of 4 bits and activations of 8 make the engine's keys differ by some percent from those of half
-    // precision; what is wrong differs by the whole.
+    // precision, and 8-bit products make ours; what is wrong differs by the whole.
     const double apart = difference(*is.front(), *should);
-    if (!(apart < 0.15))
+    if (!(apart < (model.eight ? 0.3 : 0.15)))
         throw gpu::Failure("what they read differs by " + std::to_string(apart) + " from what ggml reads");
     agrees_ = true;
     return true;

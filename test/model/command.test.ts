@@ -77,6 +77,21 @@ describe('the command', function () {
       assert.deepEqual(unfinished(memory), [])
     })
 
+    it('says that products in 8 bit need a GPU', async () => {
+      const { status, stderr } = await longread(
+        'stream',
+        root,
+        '--memory',
+        memory,
+        '--device',
+        'cpu',
+        '--weights',
+        'fp8',
+      )
+      assert.equal(status, 2)
+      assert.match(stderr, /--weights fp8 needs a GPU .*Leave the option out/)
+    })
+
     it('reads nothing again that has not changed', async () => {
       const result = only(await longread('stream', root, ...kept)) as StreamResult
       assert.equal(result.files, 7)

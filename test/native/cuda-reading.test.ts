@@ -149,6 +149,17 @@ describe('files read together by our CUDA kernels, as they run on the processor'
   const places: Places = () => ({ kernels: emulated, cublas: '' })
   agrees(places, small, [40, 0, 3, 800])
 
+  it('keep nearly the same with products of 8-bit numbers, where they are asked for', async () => {
+    const path = written(small['llama']!)
+    const [eight, engine] = [await load(path, { ...places(), weights: 'fp8' }), await load(path)]
+    const episodes = randomTokens(engine, [300, 40])
+    const [is, should] = [await readAll(eight, episodes, 'f16'), await readAll(engine, episodes, 'f16')]
+    const apart = share((await scored(engine, is, 'f16')).masses, (await scored(engine, should, 'f16')).masses)
+    assert.ok(apart > 1e-4 && apart < 0.2, `masses differ by ${apart}`)
+    assert.equal(eight.info().kernels, '')
+    for (const model of [eight, engine]) model.dispose()
+  })
+
   it('are all or none when they are cancelled, and can be read afterwards', async () => {
     const model = await load(written(small['llama']!), places())
     const episodes = randomTokens(model, [200, 100])

@@ -2,13 +2,14 @@
  * Measures rankers on repositories of the corpus, or on any folders, and prints unit and file figures for each.
  *
  *   longread bench recall [NAME|SPLIT|DIR …] [--questions FILE] [--rankers NAME,…]
- *     [--limit N] [--profile FILE] [--model NAME|FILE] [--device auto|cpu|cuda] [--threads N] [--together]
+ *     [--limit N] [--profile FILE] [--model NAME|FILE] [--device auto|cpu|cuda] [--weights FORMAT]
+ *     [--threads N] [--together]
  *     [--format text|markdown|json] [--svg FILE] [--out FILE]
  *   longread bench recall --figures FILE…                             (figures.ts)
  *   longread bench recall --calibrate [NAME|SPLIT|DIR …] --out FILE   (calibrate.ts)
  *
  * --together measures the repositories of each SPLIT as one workspace. --limit is for each repository, also of those. --out adds the
- * figures to a file as they come and takes from it what it has. --profile, --model, --device and --threads are those of the command; the
+ * figures to a file as they come and takes from it what it has. --profile, --model, --device, --weights and --threads are those of the command; the
  * name of another model or profile stands beside the ranker's.
  * Rankers: random, bm25, embedder; attention, lexical, signals and rerank run the command `longread recall`.
  * Without --questions the documentation of a repository's functions asks, and is taken out of what is read. FILE has one
@@ -56,7 +57,7 @@ const product =
 
 /** What the figures of a ranker would be mistaken for the default's without. */
 function otherThanDefault(args: readonly string[]): string[] {
-  return ['--model', '--profile'].flatMap((option) => {
+  return ['--model', '--profile', '--weights'].flatMap((option) => {
     const at = args.indexOf(option)
     return at < 0 ? [] : [path.parse(args[at + 1] ?? '').name]
   })
@@ -168,6 +169,7 @@ export async function main(args: readonly string[]): Promise<void> {
       profile: { type: 'string' },
       model: { type: 'string' },
       device: { type: 'string' },
+      weights: { type: 'string' },
       threads: { type: 'string' },
       together: { type: 'boolean', default: false },
       svg: { type: 'string' },
