@@ -355,7 +355,7 @@ void Reader::begin_at_once(const LongreadBatch& batch, int layers) {
     if (batch.rows < 1 || batch.rows > shape_.positions)
         throw std::runtime_error("a batch has too many rows, or none");
     for (int l = 0; l < layers; ++l)
-        if (!layers_[static_cast<size_t>(l)].down.data())
+        if (!layers_[static_cast<size_t>(l)].down.there())
             throw std::runtime_error("a layer has no weights");
     if (!tuned_)
         tune();
@@ -381,7 +381,8 @@ void Reader::heads(const LongreadBatch& batch, const int32_t* layers, int layer_
     for (int l = 0, next = 0; l <= deepest; ++l) {
         const Layer& w = layers_[static_cast<size_t>(l)];
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        linear_.multiply(Products(s).qkv, normed_.data(), w.qkv.data(), wide_.data(), batch.rows, computing_);
+        linear_.multiply(Products(s).qkv, factor(normed_.data(), batch.rows, s.embedding), w.qkv.from(0, 0),
+                         wide_.data(), batch.rows, computing_);
         if (layers[next] == l)
             check(cudaMemcpyAsync(heads_here_.data() + numbers * static_cast<size_t>(next++),
                                   wide_.data() + static_cast<size_t>(first) * width, numbers * sizeof(__half),
