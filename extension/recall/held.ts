@@ -95,6 +95,12 @@ export class HeldFiles {
     return this.held.get(file)?.units ?? []
   }
 
+  /** Whether a reading of this text is held, for which it was looked through; units that stand in for one say nothing. */
+  isRead(file: string, text: string): boolean {
+    const held = this.held.get(file)
+    return held !== undefined && held.name !== '' && held.mark === shortHash(text)
+  }
+
   /** Every file that is held, with its units. */
   outline(): OutlinedFile[] {
     return Array.from(this.sizes(), (size) => ({ ...size, units: this.unitsOf(size.file) }))

@@ -211,16 +211,16 @@ async function rerank(
   ranking.putFirst(best)
 }
 
-type Texts = Pick<Memory, 'root' | 'unsaved'>
+type Texts = Pick<Memory, 'root' | 'unsaved' | 'isRead'>
 
 /** A file's text as it is now, unsaved or on disk; empty where it has gone. */
-export const textOf = async ({ root, unsaved }: Texts, file: string): Promise<string> =>
-  unsaved(file) ?? (await savedText(root, file))
+export const textOf = async (memory: Texts, file: string): Promise<string> =>
+  memory.unsaved(file) ?? (await savedText(memory.root, file, (text) => memory.isRead(file, text)))
 
 /** The same of units. */
 export async function textsOf(memory: Texts, units: readonly UnitReference[]): Promise<string[]> {
-  const files = new Map<string, string>()
-  for (const { file } of units) if (!files.has(file)) files.set(file, await textOf(memory, file))
+  const names = [...new Set(units.map(({ file }) => file))]
+  const files = new Map(await Promise.all(names.map(async (file) => [file, await textOf(memory, file)] as const)))
   return units.map((unit) => unitTexts(files.get(unit.file) ?? '', [unit])[0] ?? '')
 }
 

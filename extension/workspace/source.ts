@@ -37,8 +37,8 @@ export async function readSource(root: string, file: string, options: ReadOption
  * A file's text as it is on disk; empty where it has gone. Looked at as when it was read: it may have become a link to elsewhere, or
  * gained a secret, since.
  */
-export async function savedText(root: string, file: string): Promise<string> {
-  const source = await readSource(root, file, { wanted: true })
+export async function savedText(root: string, file: string, isClean?: ReadOptions['isClean']): Promise<string> {
+  const source = await readSource(root, file, { wanted: true, isClean })
   return 'text' in source ? source.text : ''
 }
 

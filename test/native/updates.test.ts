@@ -6,7 +6,7 @@ import { EngineClient } from '../../extension/engine/client'
 import { createHandlers } from '../../extension/engine/handlers'
 import type { CallTools, EngineHandlers } from '../../extension/engine/handlers-type'
 import type { RecallRequest, StreamRequest } from '../../extension/protocol/types'
-import { recall } from '../../extension/recall/recall'
+import { recall, textOf } from '../../extension/recall/recall'
 import { cleanRead, contents, differences, TestMemory } from '../support/memory'
 import { tinyProfile, writeRandomModel } from '../support/tiny-model'
 import { temporaryFolder } from '../support/temp'
@@ -351,5 +351,24 @@ describe('a memory that somebody watches', () => {
     assert.equal((await opened.read({ watched: true })).files, 2)
     put(root, { 'c.py': python('third') })
     assert.equal((await opened.read()).files, 3)
+  })
+})
+
+describe('the text of a unit', () => {
+  it('is not given once it holds a secret, whether it is read yet or units of an older reading stand in', async () => {
+    const root = workspace({ 'a.py': python('first'), 'b.py': python('second') })
+    const opened = await TestMemory.open(root, null)
+    await opened.read()
+    const { memory } = opened
+    assert.equal(await textOf(memory, 'a.py'), python('first'))
+    assert.equal(memory.isRead('a.py', python('first')), true)
+    // Put together here, so that nothing in this file looks like one.
+    const secret = `key = "${['ghp', 'aB3dE5gH7jK9mN2pQ4sT6vW8yZ1cF0xLaB3d'].join('_')}"\n${python('first')}`
+    put(root, { 'a.py': secret })
+    assert.equal(await textOf(memory, 'a.py'), '')
+    await memory.look(opened.options())
+    assert.equal(memory.isRead('a.py', secret), false)
+    assert.equal(await textOf(memory, 'a.py'), '')
+    assert.equal(await textOf(memory, 'b.py'), python('second'))
   })
 })
