@@ -81,6 +81,43 @@ describe('uses', () => {
     assert.deepEqual(pairs(made, ['src/a.py', 'src/b.py']), [])
   })
 
+  it('are after any changes those of an index made of what is there now', () => {
+    const names = ['parse_header', 'send_all', 'Session', 'close_it']
+    const change = fc.record({
+      file: fc.constantFrom('a.py', 'b.py', 'tests/test_c.py', 'd.py', 'e.py'),
+      units: fc.array(fc.tuple(fc.constantFrom(...names), fc.array(fc.constantFrom(...names), { maxLength: 3 })), {
+        maxLength: 3,
+      }),
+      gone: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 20 }), fc.boolean(), (changes, tidied) => {
+        const changed = new UseIndex()
+        const held = new Map<string, (typeof changes)[number]['units']>()
+        const put = (made: UseIndex, file: string) =>
+          made.put(
+            file,
+            held.get(file)!.map(([symbol]) => unit(file, symbol)),
+            held.get(file)!.map(([symbol, written]) => [symbol, ...written].join(' ')),
+          )
+        for (const { file, units, gone } of changes) {
+          if (gone) held.delete(file)
+          else held.set(file, units)
+          if (gone) changed.remove(file)
+          else put(changed, file)
+        }
+        // So many that their numbers are given up.
+        if (tidied) for (let i = 0; i < 1100; i++) changed.put('x.py', [unit('x.py', 'gone')], ['gone Session'])
+        changed.remove('x.py')
+        const all = [...held.keys()].sort()
+        const made = new UseIndex()
+        for (const file of all) put(made, file)
+        assert.deepEqual(new Set(pairs(changed, all)), new Set(pairs(made, all)))
+      }),
+      { numRuns: 150 },
+    )
+  })
+
   it('leave out names that many units define', () => {
     const made = new UseIndex()
     const all = ['a.py', 'b.py', 'c.py', 'd.py']
