@@ -111,11 +111,17 @@ template <typename T> class Pinned {
 class Stream {
   public:
     Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "no stream of the GPU"); }
+    // Work of a stream with a smaller number goes first.
+    explicit Stream(int priority) {
+        check(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, priority), "no stream of the GPU");
+    }
     ~Stream() { cudaStreamDestroy(stream_); }
     Stream(const Stream&) = delete;
     Stream& operator=(const Stream&) = delete;
     operator cudaStream_t() const { return stream_; }
     void wait() const { check(cudaStreamSynchronize(stream_), "the GPU failed"); }
+    // What is sent from now on is done after what `event` was recorded after.
+    void wait_for(cudaEvent_t event) const { check(cudaStreamWaitEvent(stream_, event, 0), "the GPU failed"); }
 
   private:
     cudaStream_t stream_ = nullptr;

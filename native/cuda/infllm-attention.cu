@@ -172,18 +172,16 @@ __global__ void __launch_bounds__(merge_warps* warp_threads)
     if (item >= rows * heads) // the whole warp
         return;
     constexpr int each = HeadSize / 32;
-    const auto at = [&](const Parts& p, int split) {
-        return (static_cast<size_t>(split) * p.rows + p.first_row) * heads + item;
-    };
+    const auto at = [&](int split) { return static_cast<size_t>(split) * rows * heads + item; };
     float most = -INFINITY;
     for (int s = 0; s < window.splits; ++s)
-        most = fmaxf(most, window.logs[at(window, s)]);
+        most = fmaxf(most, window.logs[at(s)]);
     for (int s = 0; s < far.splits; ++s)
-        most = fmaxf(most, far.logs[at(far, s)]);
+        most = fmaxf(most, far.logs[at(s)]);
     float mixed[each] = {}, sum = 0;
     const auto add = [&](const Parts& p) {
         for (int s = 0; s < p.splits; ++s) {
-            const size_t from = at(p, s);
+            const size_t from = at(s);
             const float log = p.logs[from];
             if (log == -INFINITY) // the whole warp
                 continue;
@@ -196,7 +194,7 @@ __global__ void __launch_bounds__(merge_warps* warp_threads)
     };
     add(window); // a token always sees itself
     add(far);
-    uint32_t* out = reinterpret_cast<uint32_t*>(to + (static_cast<size_t>(window.first_row) * heads + item) * HeadSize);
+    uint32_t* out = reinterpret_cast<uint32_t*>(to + static_cast<size_t>(item) * HeadSize);
 #pragma unroll
     for (int j = 0; j < each; j += 2)
         out[(lane * each + j) / 2] = packed_halves(mixed[j] / sum, mixed[j + 1] / sum);
@@ -206,9 +204,9 @@ __global__ void __launch_bounds__(merge_warps* warp_threads)
 
 } // namespace
 
-void attend_window(const __half* near, const StreamBlock* first, int rows, int splits, const StreamLayout& layout,
+void attend_window(const __half* near, const StreamBlock* block, int rows, int splits, const StreamLayout& layout,
                    const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream) {
-    start({near, layer.rotated, layer.values + static_cast<size_t>(layout.window_row) * layout.width(), first, nullptr,
+    start({near, layer.rotated, layer.values + static_cast<size_t>(layout.window_row) * layout.width(), block, nullptr,
            nullptr, rows, splits, layout, partial, logs},
           stream);
 }

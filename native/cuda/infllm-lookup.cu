@@ -199,6 +199,8 @@ __global__ void __launch_bounds__(fetch_threads)
         return;
     const UnitCopy copy = copies[blockIdx.y];
     const StreamUnit unit = units[copy.unit];
+    if (unit.address == 0) // in a file
+        return;
     const size_t part = static_cast<size_t>(unit.tokens) * width / 8; // pieces of 16 bytes
     const uint4* from = reinterpret_cast<const uint4*>(unit.address) + 2 * part * layer;
     uint4* to_keys = reinterpret_cast<uint4*>(keys + static_cast<size_t>(copy.row) * width);

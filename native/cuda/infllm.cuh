@@ -45,8 +45,8 @@ struct StreamBlock {
     int unused;
 };
 
-// A unit: where it rests in the processor's memory as the GPU addresses it ([layer][keys, values][token][width]), its
-// first token's position in the stream, its tokens.
+// A unit: where it rests in the processor's memory as the GPU addresses it ([layer][keys, values][token][width]; 0: in
+// a file), its first token's position in the stream, its tokens.
 struct StreamUnit {
     uint64_t address;
     int32_t first, tokens;
@@ -87,19 +87,19 @@ struct LookUpArrays {
 void place_tokens(const __half* qkv, const StreamBlock* first, int rows, int distance, const StreamLayout& layout,
                   const Heads& heads, __half* near, __half* far, const StreamLayer& layer, cudaStream_t stream);
 
-// A read's window attention: partial [split][row][head][head_size] F32 and its logarithm (of base 2) of the sum of
-// shares, logs [split][row][head]; minus infinity where nothing is seen. The keys are split into as many parts.
-void attend_window(const __half* near, const StreamBlock* first, int rows, int splits, const StreamLayout& layout,
+// A block's window attention: partial [split][row][head][head_size] F32 and its logarithm (of base 2) of the sum of
+// shares, logs [split][row][head]; minus infinity where nothing is seen. The keys are split into as many parts. near,
+// and far below: of the block's first row.
+void attend_window(const __half* near, const StreamBlock* block, int rows, int splits, const StreamLayout& layout,
                    const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream);
 // The same of a block's far part.
 void attend_far(const __half* far, const StreamBlock* block, int rows, int splits, const LookUpArrays& found,
                 const StreamLayout& layout, const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream);
-// Parts of `rows` queries, of the window's [split][all_rows][head] those from first_row on, of the far one's
-// [split][rows][head], to: [row of the read][head][head_size] F16; log_sums [row][head] of the block. Shares are
-// rounded to F16, and so is the result: off the reference by at most 1e-3 of the largest value.
+// Both to one softmax: to [row][head][head_size] F16, log_sums [row][head]. Shares are rounded to F16, and so is the
+// result: off the reference by at most 1e-3 of the largest value.
 struct Parts {
     const float *partial, *logs;
-    int splits, rows, first_row;
+    int splits;
 };
 void merge_parts(const Parts& window, const Parts& far, int rows, const StreamLayout& layout, __half* to,
                  float* log_sums, cudaStream_t stream);
@@ -121,7 +121,7 @@ void score_units(const float* mean, __half* const* chunks, int layer, const Stre
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,
                   const UnitPlaces& places, const LookUpArrays& arrays, const StreamLayout& layout, int32_t* chosen,
                   int32_t* chosen_count, cudaStream_t stream);
-// Copies what choose_units() wants from where it rests. At most `most` units.
+// Copies what choose_units() wants from the memory where it rests. At most `most` units.
 void fetch_units(const StreamUnit* units, const LookUpArrays& arrays, int most, int layer, const StreamLayout& layout,
                  const StreamLayer& to, cudaStream_t stream);
 // Frees the places of units from `units` on. unit: [layer][cached]

@@ -18,12 +18,15 @@ typedef struct {
     int32_t n_init, n_local, block_size, topk, repr_topk, max_cached_block, exc_block_size, distance;
     // Of the processor's memory that units may take; it is pinned.
     uint64_t host_bytes;
+    // Where further units rest in a file; null or empty: there can be none.
+    const char* folder;
 } LongreadStreamShape;
 
 typedef struct {
     int32_t position, units; // tokens that were read, units made of them
     uint64_t gpu_bytes;      // without weights: the window, places of units, representative keys
     uint64_t unit_bytes;     // of the processor's memory
+    uint64_t disk_bytes;
     uint64_t found, fetched; // units that blocks used and found on the GPU, and that were brought there
 } LongreadStreamState;
 

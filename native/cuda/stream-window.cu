@@ -8,8 +8,6 @@
 namespace longread::gpu {
 namespace {
 
-constexpr size_t most_chunks = 1 << 14; // four million units
-
 int capacity_of(const LongreadStreamShape& s) {
     // What is kept never lies where it is moved to, and a read fits behind it.
     return blocks_for(2 * (s.n_local + s.block_size) + s.model.rows, 64) * 64;
@@ -108,7 +106,6 @@ void UnitStream::reserve_window() {
     const std::vector<int32_t> none(places, -1), never(places, 0);
     place_unit_.upload(none.data(), places);
     place_used_.upload(never.data(), places);
-    chunks_there_.reserve(most_chunks);
 }
 
 void UnitStream::cut(const int32_t* lengths, int count) {
@@ -187,61 +184,11 @@ void UnitStream::leave_window() {
     leaving_.push_back(leaving);
 }
 
-void UnitStream::make_unit(int tokens) {
-    if (units_.size() == most_chunks * units_of_chunk)
-        throw std::runtime_error("the stream has more units than can be kept");
-    const UnitPages::Place place = pages_.add(static_cast<size_t>(tokens));
-    units_.push_back({place.there, place_.base + place_.start, tokens});
-    unit_places_.push_back(place);
-    place_.start += tokens;
-}
-
-// Room for what belongs to units that were made; their number is known, not yet where their keys are.
-void UnitStream::reserve_units() {
-    const size_t count = units_.size();
-    scores_.reserve(std::max<size_t>(1024, count));
-    if (count > units_there_.size()) {
-        units_there_.reserve(std::max<size_t>(1024, count));
-        units_there_.upload(units_.data(), count); // what was there is lost when it grows
-    }
-    if (units_there_.size() == 0)
-        units_there_.reserve(1024);
-    const size_t before = chunks_.size();
-    while (chunks_.size() * units_of_chunk < count)
-        chunks_.emplace_back(layers_.size() * units_of_chunk * mixed_width());
-    if (chunks_.size() > before) {
-        std::vector<__half*> addresses;
-        for (const Buffer<__half>& chunk : chunks_)
-            addresses.push_back(chunk.data());
-        copy_to_gpu(chunks_there_.data(), addresses.data(), addresses.size() * sizeof(__half*));
-    }
-}
-
-// Copies units from `first` on from the window to where they rest, beside other work.
-void UnitStream::keep_units(size_t first) {
-    if (first == units_.size())
-        return;
-    check(cudaStreamWaitEvent(keeping_, computed_, 0), "the GPU failed");
-    const size_t row = key_width() * sizeof(__half), pitch = static_cast<size_t>(layout_.rows) * row;
-    for (size_t u = first; u < units_.size(); ++u) {
-        const size_t part = static_cast<size_t>(units_[u].tokens) * row;
-        const size_t from = static_cast<size_t>(layout_.window_row + units_[u].first - place_.base) * key_width();
-        char* to = unit_places_[u].here;
-        for (const __half* rows : {keys_.data(), values_.data()}) {
-            check(cudaMemcpy2DAsync(to, 2 * part, rows + from, pitch, part, layers_.size(), cudaMemcpyDeviceToHost,
-                                    keeping_),
-                  "a copy from the GPU failed");
-            to += part;
-        }
-    }
-    kept_.record(keeping_);
-}
-
 void UnitStream::slide() {
     if (mark_ && !mark_->moved)
         copy_marked(false);
     // Copies of what is overwritten, and until now only to be found in the window.
-    check(cudaStreamWaitEvent(computing_, kept_, 0), "the GPU failed");
+    computing_.wait_for(kept_);
     const int kept = place_.used - place_.start;
     slide_window(range(0, model_.layers), place_.start, kept, layout_, heads_of(nullptr), computing_);
     place_.base += place_.start;
@@ -293,13 +240,7 @@ void UnitStream::rewind() {
     if (!mark_)
         throw std::runtime_error("nothing was marked");
     computing_.wait();
-    keeping_.wait(); // into places that are given again
-    if (mark_->units < units_.size()) {
-        pages_.go_back(unit_places_[mark_->units]);
-        units_.resize(mark_->units);
-        unit_places_.resize(mark_->units);
-        forget_units(place_unit_.data(), layout_.cached * model_.layers, static_cast<int>(mark_->units), computing_);
-    }
+    forget(mark_->units);
     place_ = mark_->place;
     if (mark_->moved) {
         copy_marked(true);

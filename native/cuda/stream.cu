@@ -50,7 +50,7 @@ UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStr
                        const uint16_t* embedding, const uint16_t* output, const float* output_norm)
     : shape_((check_shape(shape), shape)), model_(shape.model), device_(use_device(bus_id)), linear_(cublas),
       layers_(static_cast<size_t>(model_.layers)),
-      pages_(device_, 4 * key_width() * layers_.size(), static_cast<size_t>(shape.block_size), shape.host_bytes) {
+      pages_(device_, token_bytes(), static_cast<size_t>(shape.block_size), shape.host_bytes) {
     const size_t width = static_cast<size_t>(model_.embedding), vocabulary = static_cast<size_t>(model_.vocabulary);
     turns_.upload(turns, static_cast<size_t>(model_.positions) * model_.head_size);
     embedding_.upload(halves(embedding), vocabulary * width);
@@ -71,9 +71,11 @@ UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStr
 }
 
 UnitStream::~UnitStream() {
+    if (filing_.valid())
+        filing_.wait();
     // Nothing may be freed that is on its way.
-    cudaStreamSynchronize(computing_);
-    cudaStreamSynchronize(keeping_);
+    for (cudaStream_t stream : {cudaStream_t(computing_), cudaStream_t(seeing_), cudaStream_t(keeping_)})
+        cudaStreamSynchronize(stream);
 }
 
 void UnitStream::set_layer(int number, const LongreadLayer& w) {
@@ -105,10 +107,10 @@ void UnitStream::reserve(int count) {
     wide_.reserve(wide_halves(model_, count));
     near_.reserve(mixed);
     far_.reserve(mixed);
-    const size_t window = static_cast<size_t>(splits_for(count, layout_, most_window_splits));
+    const int block = std::min(count, shape_.exc_block_size);
+    const size_t window = static_cast<size_t>(splits_for(block, layout_, most_window_splits));
     window_partial_.reserve(window * mixed);
     window_logs_.reserve(window * heads);
-    const int block = std::min(count, shape_.exc_block_size);
     const size_t block_rows = static_cast<size_t>(block), block_heads = block_rows * static_cast<size_t>(model_.heads);
     // The last block may be shorter and so split more often.
     const size_t far = static_cast<size_t>(std::max(busy_blocks * tile_rows, 0)) / layout_.group() /
@@ -118,6 +120,8 @@ void UnitStream::reserve(int count) {
     far_partial_.reserve(far_rows * mixed_width());
     far_logs_.reserve(far_rows * static_cast<size_t>(model_.heads));
     log_sums_.reserve(block_heads);
+    while (seen_.size() < blocks_.size())
+        seen_.emplace_back();
     mean_.reserve(blocks_.size() * mixed_width());
     blocks_there_.reserve(blocks_.size());
     tokens_.reserve(rows);
@@ -237,9 +241,20 @@ void UnitStream::attend(int l, const Layer& w, int count) {
     __half* mixed = wide_.data() + static_cast<size_t>(count) * (mixed_width() + 2 * key_width());
     place_tokens(qkv, blocks_there_.data(), count, shape_.distance, layout_, heads_of(&w), near_.data(), far_.data(),
                  layer, computing_);
-    const int window_splits = splits_for(count, layout_, most_window_splits);
-    attend_window(near_.data(), blocks_there_.data(), count, window_splits, layout_, layer, window_partial_.data(),
-                  window_logs_.data(), computing_);
+    placed_.record(computing_);
+    seeing_.wait_for(placed_);
+    const int window_splits = splits_for(blocks_[0].rows, layout_, most_window_splits);
+    const auto window = [&](const StreamBlock& block) {
+        const size_t rows = static_cast<size_t>(window_splits) * static_cast<size_t>(block.first_row);
+        return std::pair(window_partial_.data() + rows * mixed_width(),
+                         window_logs_.data() + rows * static_cast<size_t>(model_.heads));
+    };
+    for (size_t i = 0; i < blocks_.size(); ++i) {
+        const auto [partial, logs] = window(blocks_[i]);
+        attend_window(near_.data() + static_cast<size_t>(blocks_[i].first_row) * mixed_width(),
+                      blocks_there_.data() + i, blocks_[i].rows, window_splits, layout_, layer, partial, logs, seeing_);
+        seen_[i].record(seeing_);
+    }
     mean_queries(far_.data(), blocks_there_.data(), static_cast<int>(blocks_.size()), layout_, mean_.data(),
                  computing_);
     for (size_t i = 0; i < blocks_.size(); ++i) {
@@ -254,9 +269,10 @@ void UnitStream::attend(int l, const Layer& w, int count) {
                        {nullptr, nullptr, table_.data(), far_part_.data(), nullptr, nullptr}, layout_, layer,
                        far_partial_.data(), far_logs_.data(), computing_);
         }
-        merge_parts({window_partial_.data(), window_logs_.data(), window_splits, count, block.first_row},
-                    {far_partial_.data(), far_logs_.data(), any ? splits : 0, block.rows, 0}, block.rows, layout_,
-                    mixed, log_sums_.data(), computing_);
+        computing_.wait_for(seen_[i]);
+        const auto [partial, logs] = window(block);
+        merge_parts({partial, logs, window_splits}, {far_partial_.data(), far_logs_.data(), any ? splits : 0},
+                    block.rows, layout_, mixed + from, log_sums_.data(), computing_);
         if (shape_.topk > 0)
             receive(near_.data() + from, log_sums_.data(), there, block.rows, layout_, layer, computing_);
         if (blocks_.size() > 1)
@@ -283,6 +299,7 @@ void UnitStream::look_up(int l, size_t i) {
     const int most =
         std::min(block.units, forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
     fetch_units(units_there_.data(), arrays, most, l, layout_, layer_arrays(l), computing_);
+    fetch_filed(l, most);
 }
 
 void UnitStream::leave(const Leaving& leaving, int first, int layers) {
@@ -351,6 +368,7 @@ LongreadStreamState UnitStream::state() {
     for (const Buffer<__half>& chunk : chunks_)
         s.gpu_bytes += 2 * chunk.size();
     s.unit_bytes = pages_.bytes();
+    s.disk_bytes = file_end_;
     unsigned long long counts[2];
     counts_.download(counts, 2);
     s.found = counts[0];

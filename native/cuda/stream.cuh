@@ -7,6 +7,7 @@
 #include "cuda/infllm.cuh"
 #include "cuda/interface.h"
 #include "cuda/linear.cuh"
+#include "cuda/unit-file.cuh"
 #include "cuda/unit-pages.cuh"
 #include <deque>
 #include <memory>
@@ -52,6 +53,11 @@ class UnitStream {
         bool cut = false;
         std::deque<int> lengths; // of the units to come, from `start` on
     };
+    // Where a unit rests: in memory, or in the file.
+    struct Home {
+        UnitPages::Place memory;
+        int64_t offset = -1; // in the file; -1: in memory
+    };
     struct Mark {
         Place place;
         size_t units = 0;
@@ -77,20 +83,27 @@ class UnitStream {
     void reserve_window();
     void plan(int count);
     void leave_window();
-    void make_unit(int tokens);
-    void keep_units(size_t first);
     void slide();
     void copy_marked(bool back);
-    void reserve_units();
     LayerRange range(int first, int count) const;
     StreamLayer layer_arrays(int layer) const;
+    // stream-units.cu
+    void make_unit(int tokens);
+    void reserve_units();
+    void keep_units(size_t first);
+    void settle_file();
+    void fetch_filed(int layer, int most);
+    void forget(size_t count);
+    size_t token_bytes() const { return 4 * key_width() * layers_.size(); }
 
     LongreadStreamShape shape_;
     LongreadShape model_;
     int device_;
     Linear linear_;
-    Stream computing_, keeping_;
-    Event computed_, kept_;
+    // What a layer's window gives needs no look-up, and is computed beside them and what they bring.
+    Stream computing_{-1}, seeing_{0}, keeping_;
+    Event computed_, kept_, placed_;
+    std::deque<Event> seen_; // by block
     Buffer<float> turns_, output_norm_;
     Buffer<__half> embedding_, output_;
     std::vector<Layer> layers_;
@@ -106,7 +119,11 @@ class UnitStream {
     int clock_ = 0;
     UnitPages pages_;
     std::vector<StreamUnit> units_;
-    std::vector<UnitPages::Place> unit_places_;
+    std::vector<Home> homes_;
+    std::unique_ptr<UnitFile> file_;
+    uint64_t file_end_ = 0;
+    Pinned<char> to_file_, from_file_, found_;
+    std::future<void> filing_;
     Buffer<StreamUnit> units_there_;
     std::vector<Buffer<__half>> chunks_;
     Buffer<__half*> chunks_there_;

@@ -69,6 +69,11 @@ void UnitPages::take_next() {
         next_ = std::async(std::launch::async, take, device_, bytes);
 }
 
+bool UnitPages::has_room(size_t tokens) const {
+    const size_t piece = piece_ + (!pieces_.empty() && at_ + tokens > piece_tokens_ ? 1 : 0);
+    return piece < pieces_.size() || next_.valid() || bytes() + piece_tokens_ * token_bytes_ <= limit_;
+}
+
 UnitPages::Place UnitPages::add(size_t tokens) {
     if (!pieces_.empty() && at_ + tokens > piece_tokens_) {
         ++piece_;

@@ -21,6 +21,8 @@ class UnitPages {
     UnitPages(const UnitPages&) = delete;
     UnitPages& operator=(const UnitPages&) = delete;
 
+    // Whether add() finds room for a unit.
+    bool has_room(size_t tokens) const;
     // For a unit, after all that were placed before. Throws std::runtime_error where there is no memory.
     Place add(size_t tokens);
     // The next is placed where this one was.

@@ -40,6 +40,7 @@ LongreadStreamShape shape_of(const Hyper& h, const InfLlmParameters& p) {
     s.exc_block_size = p.exc_block_size;
     s.distance = p.far();
     s.host_bytes = free_memory() / 10 * 7; // the rest is for everything else that runs
+    s.folder = p.folder.c_str();
     return s;
 }
 
@@ -68,7 +69,7 @@ GpuStream::GpuStream(const gpu::Place& place, Model& model, const InfLlmParamete
     const std::string why = refusal(model, parameters);
     if (!why.empty())
         throw Error("usage", "Our kernels cannot read this: " + why + ". Use --device cpu.");
-    shape_ = shape_of(model.hyper, parameters);
+    shape_ = shape_of(model.hyper, p_); // which keeps the folder's name
     const uint64_t free = place_.library->free_bytes(place_.bus_id.c_str());
     for (uint64_t needed = 0;; shape_.model.rows = std::max(p_.exc_block_size, shape_.model.rows / 2)) {
         shape_.model.positions = place_.library->stream_positions(&shape_);
@@ -218,7 +219,9 @@ UnitMemory::Totals GpuStream::totals() const {
     LongreadStreamState s{};
     if (stream_)
         done(place_.library->stream_state(stream_, &s));
-    return {s.position, s.units, s.gpu_bytes + s.unit_bytes, s.unit_bytes, 0, static_cast<long long>(s.fetched), true};
+    return {s.position,   s.units,      s.gpu_bytes + s.unit_bytes,
+            s.unit_bytes, s.disk_bytes, static_cast<long long>(s.fetched),
+            true};
 }
 
 } // namespace longread

@@ -21,6 +21,7 @@ int main(int count, char** arguments) {
         check_infllm(checks, true);
         check_likelihoods(checks);
         check_linear(checks, cublas);
+        check_stream(checks, bus_id, cublas);
         check_reader(checks, bus_id, cublas, true);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());

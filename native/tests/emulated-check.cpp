@@ -14,6 +14,7 @@ int main() {
         check_infllm(checks, false);
         check_likelihoods(checks);
         check_linear(checks, "");
+        check_stream(checks, "", "");
         check_reader(checks, "", "", false);
     }
     std::printf("%d of %d\n", checks.held, checks.done);

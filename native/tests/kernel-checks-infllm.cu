@@ -263,9 +263,9 @@ class Layer {
                       window_logs.data(), stream_);
         attend_far(far_there.data(), block.data(), c_.rows, c_.far_splits, arrays(), l_, layer(), far_partial.data(),
                    far_logs.data(), stream_);
-        merge_parts({window_partial.data(), window_logs.data(), c_.window_splits, c_.rows, 0},
-                    {far_partial.data(), far_logs.data(), c_.far_splits, c_.rows, 0}, c_.rows, l_, to.data(),
-                    log_sums.data(), stream_);
+        merge_parts({window_partial.data(), window_logs.data(), c_.window_splits},
+                    {far_partial.data(), far_logs.data(), c_.far_splits}, c_.rows, l_, to.data(), log_sums.data(),
+                    stream_);
         receive(near_there.data(), log_sums.data(), block.data(), c_.rows, l_, layer(), stream_);
         stream_.wait();
         float largest = 0;

@@ -64,6 +64,8 @@ void check_keys(Checks& checks); // pack, masses, statistics
 void check_likelihoods(Checks& checks);
 // The kernels of a stream read by InfLLM's method.
 void check_infllm(Checks& checks, bool large);
+// A whole stream through the C interface.
+void check_stream(Checks& checks, const char* bus_id, const char* cublas);
 void check_linear(Checks& checks, const char* cublas);
 // The whole reading of batches through the C interface, and the store.
 void check_reader(Checks& checks, const char* bus_id, const char* cublas, bool large);

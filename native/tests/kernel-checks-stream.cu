@@ -1,0 +1,168 @@
+// A whole stream through the C interface: what must not depend on where units rest, how many tokens a read has, or how
+// often the window has moved.
+#include "cuda/interface.h"
+#include "tests/kernel-checks.h"
+#include <algorithm>
+#include <memory>
+
+namespace longread::gpu {
+namespace {
+
+constexpr int layers = 2, embedding = 64, feed_forward = 96, vocabulary = 72, heads = 2, key_heads = 1, head_size = 64;
+
+using Held = std::unique_ptr<LongreadStream, void (*)(LongreadStream*)>;
+
+LongreadStreamShape small_shape() {
+    LongreadStreamShape s{};
+    s.model.layers = layers;
+    s.model.embedding = embedding;
+    s.model.feed_forward = feed_forward;
+    s.model.vocabulary = vocabulary;
+    s.model.heads = heads;
+    s.model.key_heads = key_heads;
+    s.model.head_size = head_size;
+    s.model.norm_epsilon = 1e-5f;
+    s.model.attention_scale = 0.125f;
+    s.model.shift_length = 1;
+    s.model.rows = 64;
+    s.n_init = 5;
+    s.n_local = s.distance = 40;
+    s.block_size = 8;
+    s.topk = 3;
+    s.repr_topk = 8; // all of a unit: nothing to be nearly alike
+    s.max_cached_block = 4;
+    s.exc_block_size = 16;
+    s.host_bytes = uint64_t{1} << 28;
+    s.model.positions = longread_cuda_stream_positions(&s);
+    return s;
+}
+
+class Model {
+  public:
+    Model(const char* bus_id, const char* cublas) : bus_id_(bus_id), cublas_(cublas) {
+        Random random(12);
+        const auto halves = [&](size_t count, float size) {
+            std::vector<uint16_t> to;
+            for (float x : random.halves(count, size))
+                to.push_back(to_half(x));
+            return to;
+        };
+        const size_t mixed = heads * head_size, all = mixed + 2 * key_heads * head_size;
+        table_ = halves(static_cast<size_t>(vocabulary) * embedding, 1);
+        qkv_ = halves(all * embedding, 0.2f);
+        output_ = halves(embedding * mixed, 0.1f);
+        gate_up_ = halves(2 * feed_forward * embedding, 0.1f);
+        down_ = halves(embedding * feed_forward, 0.1f);
+        ones_.assign(embedding, 1.0f);
+    }
+
+    Held begin(const LongreadStreamShape& s) const {
+        std::vector<float> turns;
+        for (int p = 0; p < s.model.positions; ++p)
+            for (int pair = 0; pair < head_size / 2; ++pair) {
+                const float angle = static_cast<float>(p) * std::pow(10000.0f, -2.0f * pair / head_size);
+                turns.push_back(std::cos(angle));
+                turns.push_back(std::sin(angle));
+            }
+        Held stream(
+            longread_cuda_stream_new(bus_id_, cublas_, &s, turns.data(), table_.data(), nullptr, ones_.data()),
+            longread_cuda_stream_free);
+        const LongreadLayer layer{qkv_.data(),  output_.data(), gate_up_.data(), down_.data(), ones_.data(),
+                                  ones_.data(), nullptr,        nullptr,         nullptr};
+        for (int l = 0; stream && l < layers; ++l)
+            longread_cuda_stream_layer(stream.get(), l, &layer);
+        return stream;
+    }
+
+  private:
+    const char *bus_id_, *cublas_;
+    std::vector<uint16_t> table_, qkv_, output_, gate_up_, down_;
+    std::vector<float> ones_;
+};
+
+// Tokens [first, end) of the text that all streams read, so many at a time; logits of all. Empty where it fails.
+std::vector<float> read(LongreadStream* stream, int first, int end, int at_once) {
+    std::vector<float> all, logits;
+    for (; first < end; first += at_once) {
+        const int count = std::min(at_once, end - first);
+        std::vector<int32_t> tokens, rows;
+        for (int i = 0; i < count; ++i) {
+            tokens.push_back(((first + i) * 31 + (first + i) * (first + i) / 7) % vocabulary);
+            rows.push_back(i);
+        }
+        logits.resize(static_cast<size_t>(count) * vocabulary);
+        if (longread_cuda_stream_read(stream, tokens.data(), count, rows.data(), count, logits.data()) != 0)
+            return {};
+        all.insert(all.end(), logits.begin(), logits.end());
+    }
+    return all;
+}
+
+float largest_of(const std::vector<float>& values) {
+    float largest = 0;
+    for (float x : values)
+        largest = std::max(largest, std::fabs(x));
+    return largest;
+}
+
+} // namespace
+
+void check_stream(Checks& checks, const char* bus_id, const char* cublas) {
+    const Model model(bus_id, cublas);
+    const LongreadStreamShape shape = small_shape();
+    const Held whole = model.begin(shape);
+    checks.expect("a stream can be begun", whole != nullptr);
+    if (!whole)
+        return;
+    constexpr int first = 448, end = 560;
+    const std::vector<float> before = read(whole.get(), 0, first, 64), should = read(whole.get(), first, end, 64);
+    const float largest = largest_of(should);
+
+    // Blocks alone have other rows of products, so other roundings; units nearly alike are rare enough here.
+    const Held blocks = model.begin(shape);
+    read(blocks.get(), 0, first, 16);
+    checks.compare("logits of blocks read one by one", read(blocks.get(), first, end, 16), should, 5e-3 * largest, 0);
+
+    // In a file: the same to the last bit.
+    LongreadStreamShape filed = shape;
+    filed.host_bytes = 0;
+    const Held none = model.begin(filed);
+    checks.expect("without memory and a folder a stream ends", read(none.get(), 0, first, 64).empty());
+    filed.folder = "/nowhere/at/all";
+    const Held nowhere = model.begin(filed);
+    checks.expect("a folder that is not there is told",
+                  read(nowhere.get(), 0, first, 64).empty() &&
+                      std::string(longread_cuda_error()).find("/nowhere/at/all") != std::string::npos);
+    filed.folder = "/tmp";
+    const Held on_disk = model.begin(filed);
+    checks.expect("units in a file change nothing",
+                  read(on_disk.get(), 0, first, 64) == before && read(on_disk.get(), first, end, 64) == should);
+    LongreadStreamState state{}, in_memory{};
+    checks.expect("units are in the file",
+                  longread_cuda_stream_state(on_disk.get(), &state) == 0 &&
+                      longread_cuda_stream_state(whole.get(), &in_memory) == 0 && state.units == in_memory.units &&
+                      state.units > 50 && state.disk_bytes == static_cast<uint64_t>(state.units) * 8 * layers * 256 &&
+                      in_memory.disk_bytes == 0 && state.unit_bytes == 0 && state.fetched > 0 &&
+                      state.fetched == in_memory.fetched && state.found == in_memory.found);
+
+    // What is read after a mark, more than the window's memory holds, is as if it had never been.
+    for (const LongreadStreamShape& one : {shape, filed}) {
+        const Held marked = model.begin(one);
+        read(marked.get(), 0, first, 64);
+        bool held = longread_cuda_stream_mark(marked.get()) == 0;
+        std::vector<int32_t> units(2), most(2, 2);
+        for (int times = 0; times < 2; ++times) {
+            const std::vector<int32_t> forced{1, 4, 1, 4}; // of both layers
+            held = held && longread_cuda_stream_use(marked.get(), most.data(), forced.data()) == 0;
+            held = held && !read(marked.get(), 900, 900 + 40 + 600 * times, 64).empty();
+            held = held && longread_cuda_stream_rewind(marked.get()) == 0;
+        }
+        held = held && longread_cuda_stream_state(marked.get(), &state) == 0 && state.position == first;
+        checks.expect("a mark is gone back to, twice", held);
+        // Keys are rotated to other slots.
+        checks.compare("logits after what was forgotten", read(marked.get(), first, end, 64), should, 5e-3 * largest,
+                       0);
+    }
+}
+
+} // namespace longread::gpu
