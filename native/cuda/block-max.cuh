@@ -19,12 +19,11 @@ __device__ inline int number_of(unsigned long long candidate) {
     return static_cast<int>(0xffffffffu - static_cast<uint32_t>(candidate));
 }
 
+// Upper halves first, by the instruction that needs no rounds (compute capability 8.0).
 __device__ inline unsigned long long warp_most(unsigned long long x) {
-    for (int step = 16; step > 0; step /= 2) {
-        const unsigned long long other = __shfl_xor_sync(whole_warp, x, step);
-        x = x > other ? x : other;
-    }
-    return x;
+    const uint32_t upper = static_cast<uint32_t>(x >> 32), most = __reduce_max_sync(whole_warp, upper);
+    const uint32_t lower = __reduce_max_sync(whole_warp, upper == most ? static_cast<uint32_t>(x) : 0u);
+    return static_cast<unsigned long long>(most) << 32 | lower;
 }
 
 // All threads call it and all get the largest. scratch: one for each warp, free again when all have called it twice.

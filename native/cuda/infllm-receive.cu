@@ -7,7 +7,8 @@
 namespace longread::gpu {
 namespace {
 
-constexpr int tile_keys = 64, warps = 4, block_rows = warps * 16, threads = warps * warp_threads;
+constexpr int sixteens = 2, tile_keys = 64, warps = 4;
+constexpr int warp_rows = sixteens * 16, block_rows = warps * warp_rows, threads = warps * warp_threads;
 constexpr float log2_of_e = 1.44269504f;
 
 // queries: [row][head][head_size] of the block. The keys that a block of threads has are those of slots from
@@ -16,7 +17,7 @@ template <int HeadSize>
 __global__ void __launch_bounds__(threads)
     receive_kernel(const __half* queries, const float* log_sums, const StreamBlock* block, StreamLayout l,
                    const __half* rotated, float* received) {
-    using Tile = AttentionTile<HeadSize, 1, tile_keys>;
+    using Tile = AttentionTile<HeadSize, sixteens, tile_keys>;
     constexpr int pieces = HeadSize / 8;
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* keys = reinterpret_cast<__half*>(memory);
@@ -42,10 +43,9 @@ __global__ void __launch_bounds__(threads)
         __half* stage = stages + from / block_rows % 2 * block_rows * HeadSize;
         for (int i = static_cast<int>(threadIdx.x); i < block_rows * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces;
-            const bool valid = from + row < b.rows;
-            cp_async(stage + place<HeadSize>(row, piece),
-                     queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8,
-                     valid);
+            if (from + row < b.rows) // nothing is taken from other rows
+                cp_async(stage + place<HeadSize>(row, piece),
+                         queries + static_cast<size_t>(from + row) * stride + head * HeadSize + piece * 8, true);
         }
         cp_async_commit();
     };
@@ -63,20 +63,26 @@ __global__ void __launch_bounds__(threads)
             cp_async_wait<0>();
         }
         __syncthreads(); // every thread's copies are there
-        typename Tile::Scores scores = {};
-        Tile::multiply(scores, stages + from / block_rows % 2 * block_rows * HeadSize, warp * 16, keys, lane);
+        const int warp_row = from + warp * warp_rows;
+        if (warp_row < end_row) {
+            typename Tile::Scores scores = {};
+            Tile::multiply(scores, stages + from / block_rows % 2 * block_rows * HeadSize, warp * warp_rows, keys,
+                           lane);
 #pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            const int row = from + warp * 16 + half * 8 + lane / 4, at = b.slot + row;
-            const bool valid = row < b.rows;
-            const float log_sum = valid ? log_sums[static_cast<size_t>(row) * l.heads + head] : 0.0f;
+            for (int m = 0; m < sixteens; ++m)
 #pragma unroll
-            for (int n = 0; n < tile_keys / 8; ++n)
+                for (int half = 0; half < 2; ++half) {
+                    const int row = warp_row + m * 16 + half * 8 + lane / 4, at = b.slot + row;
+                    const bool valid = row < b.rows;
+                    const float log_sum = valid ? log_sums[static_cast<size_t>(row) * l.heads + head] : 0.0f;
 #pragma unroll
-                for (int e = 0; e < 2; ++e) {
-                    const int key = first + n * 8 + lane % 4 * 2 + e;
-                    if (valid && key <= at && key > at - l.n_local)
-                        mine[n][e] += power_of_two(scores[0][n][2 * half + e] * l.scale * log2_of_e - log_sum);
+                    for (int n = 0; n < tile_keys / 8; ++n)
+#pragma unroll
+                        for (int e = 0; e < 2; ++e) {
+                            const int key = first + n * 8 + lane % 4 * 2 + e;
+                            if (valid && key <= at && key > at - l.n_local)
+                                mine[n][e] += power_of_two(scores[m][n][2 * half + e] * l.scale * log2_of_e - log_sum);
+                        }
                 }
         }
         __syncthreads(); // before the rows are overwritten

@@ -1,32 +1,15 @@
 #include "engine/gpu-stream.h"
+#include "cuda/free-memory.h"
 #include "engine/gpu-reader.h"
 #include "engine/half-weights.h"
 #include "engine/rope-turns.h"
 #include <algorithm>
-#include <cstdio>
-#include <cstring>
-#include <unistd.h>
 
 namespace longread {
 namespace {
 
 // Blocks of a read: products of 4,096 rows are nearly as quick as longer ones.
 constexpr int most_blocks = 8;
-
-// What Linux says could be taken without swapping; a quarter of all where it says nothing.
-uint64_t free_memory() {
-    uint64_t kilobytes = 0;
-    if (FILE* file = std::fopen("/proc/meminfo", "r")) {
-        char line[256];
-        while (std::fgets(line, sizeof line, file))
-            if (std::sscanf(line, "MemAvailable: %lu kB", &kilobytes) == 1)
-                break;
-        std::fclose(file);
-    }
-    if (kilobytes > 0)
-        return kilobytes << 10;
-    return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 4;
-}
 
 LongreadStreamShape shape_of(const Hyper& h, const InfLlmParameters& p) {
     LongreadStreamShape s{};

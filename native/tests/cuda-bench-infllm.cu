@@ -1,6 +1,6 @@
+#include "cuda/free-memory.h"
 #include "tests/cuda-bench.h"
 #include <algorithm>
-#include <unistd.h>
 
 namespace longread::gpu {
 namespace {
@@ -17,8 +17,7 @@ LongreadStreamShape paper_shape(const LongreadShape& model) {
     s.max_cached_block = 32;
     s.exc_block_size = 512;
     s.model.rows = 4096;
-    s.host_bytes =
-        static_cast<uint64_t>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE)) / 5 * 4;
+    s.host_bytes = std::min<uint64_t>(longread::free_memory() / 5 * 4, 100'000'000'000);
     return s;
 }
 

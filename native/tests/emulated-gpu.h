@@ -217,3 +217,12 @@ template <typename T> T __shfl_xor_sync(unsigned, T x, int mask) {
     longread::gpu::emulated::wait_for_warp();
     return other;
 }
+inline unsigned __reduce_max_sync(unsigned, unsigned x) {
+    const uint64_t mine = x;
+    const auto all = longread::gpu::emulated::exchange(&mine, 1);
+    unsigned most = 0;
+    for (int lane = 0; lane < 32; ++lane)
+        most = std::max(most, static_cast<unsigned>(all[lane][0]));
+    longread::gpu::emulated::wait_for_warp();
+    return most;
+}

@@ -155,7 +155,7 @@ class Layer {
         records_there_.reserve(numbers);
         for (size_t i = 0; i < numbers; ++i) {
             const uint16_t bits = to_half(records_[i]);
-            std::memcpy(records_there_.data() + i, &bits, sizeof bits);
+            std::memcpy(static_cast<void*>(records_there_.data() + i), &bits, sizeof bits);
         }
         size_t at = 0;
         position = 1000;

@@ -64,9 +64,8 @@ class Model {
                 turns.push_back(std::cos(angle));
                 turns.push_back(std::sin(angle));
             }
-        Held stream(
-            longread_cuda_stream_new(bus_id_, cublas_, &s, turns.data(), table_.data(), nullptr, ones_.data()),
-            longread_cuda_stream_free);
+        Held stream(longread_cuda_stream_new(bus_id_, cublas_, &s, turns.data(), table_.data(), nullptr, ones_.data()),
+                    longread_cuda_stream_free);
         const LongreadLayer layer{qkv_.data(),  output_.data(), gate_up_.data(), down_.data(), ones_.data(),
                                   ones_.data(), nullptr,        nullptr,         nullptr};
         for (int l = 0; stream && l < layers; ++l)

@@ -438,6 +438,20 @@ describe('InfLLM', function () {
     assert.equal(memory.info().tokens, 400)
   })
 
+  it('tells of itself while it reads, without waiting', async () => {
+    const { random, model } = subject
+    const memory = memoryOf(model, paper)
+    const tokens = someTokens(random, 1600, 4)
+    const told: number[] = []
+    const request = { tokens, lengths: none, rows: none, trace: false }
+    await run((cancel) =>
+      memory.read(request, cancel, () => told.push(memory.info().tokens, memory.unitStarts().length)),
+    )
+    // As it was before, not as it is after all.
+    assert.deepEqual(told.slice(0, 2), [0, 1])
+    assert.equal(memory.info().tokens, tokens.length)
+  })
+
   it('says what does not fit', async () => {
     const { random, model } = subject
     const refuses = (parameters: Partial<InfLlmParameters>, what: RegExp) =>
