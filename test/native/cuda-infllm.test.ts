@@ -95,7 +95,7 @@ const question = (tokens: Int32Array) =>
     temperature: 0,
     topP: 1,
     seed: 0,
-    maxTokens: 5,
+    maxTokens: 3,
     lookUps: 'each',
     twice: false,
     agree: 0,
@@ -178,30 +178,42 @@ function agrees(places: Places, length: number): void {
           for (const one of [memory, together]) one.dispose()
         })
 
-      it('answers with the tokens and units of the processor, forgets the question, and goes on', async () => {
+      it('answers with the units of the processor, as if it went on reading, forgets the question, and goes on', async () => {
         const { random, ours, engine } = subject
         const tokens = someTokens(random, length, 4)
-        const asked = question(someTokens(random, 90, 9)) // longer than the window
+        const asked = question(someTokens(random, 50, 9)) // longer than the window
         const [gpu, cpu] = [memoryOf(ours, { reprTopk: 8 }), memoryOf(engine, { reprTopk: 8 })]
         for (const memory of [gpu, cpu]) await read(memory, tokens, none, false)
         const before = gpu.info()
         const first = await answerTo(gpu, asked)
-        assert.deepEqual(first, await answerTo(cpu, asked))
         assert.deepEqual(await answerTo(gpu, asked), first)
+        // Other tokens may be as likely, to the processor; units are not chosen by so little.
         for (const how of [
+          {},
           { units: Int32Array.of(2, 9) },
           { lookUps: 'once' },
           { lookUps: 'once', twice: true },
           { agree: 2 },
-        ] as const)
-          assert.deepEqual(await answerTo(gpu, { ...asked, ...how }), await answerTo(cpu, { ...asked, ...how }))
+        ] as const) {
+          const [is, should] = [await answerTo(gpu, { ...asked, ...how }), await answerTo(cpu, { ...asked, ...how })]
+          assert.deepEqual(is.units, should.units)
+          assert.equal(is.made.length, should.made.length)
+        }
         const { tokens: count, units } = gpu.info()
         assert.deepEqual([count, units], [before.tokens, before.units])
         const more = someTokens(random, 70, 12)
         const [is, should] = [await read(gpu, more), await read(cpu, more)]
         assert.deepEqual(lists(is.trace), lists(should.trace))
         assert.ok(apart(is.logits, should.logits) < bound)
-        for (const memory of [gpu, cpu]) memory.dispose()
+        // Token by token what a memory gives that reads question and answer.
+        const reading = memoryOf(ours, { reprTopk: 8 })
+        await read(reading, tokens, none, false)
+        let next: Float32Array = (await read(reading, asked.tokens)).logits.slice(-random.vocab)
+        for (const token of first.made) {
+          assert.equal(next.indexOf(Math.max(...next)), token)
+          next = (await read(reading, Int32Array.of(token))).logits
+        }
+        for (const memory of [gpu, cpu, reading]) memory.dispose()
       })
     })
 }
