@@ -59,29 +59,49 @@ export function scoresOf(result: Pick<RecallResult, 'units'>, units: readonly Be
   return Float32Array.from(units, (unit) => scores.get(key(unit)) ?? -Infinity)
 }
 
+/** Scores of a process at most: a unit's line has some hundred bytes, and a text no more than 512 MB. */
+const scoresAtOnce = 800_000
+
 export function productRanker(root: string, options: ProductOptions): Ranker {
   return {
     name: options.name,
     async rank(questions, units): Promise<Ranking> {
-      const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-bench-'))
-      try {
-        const file = path.join(folder, 'questions.jsonl')
-        await writeFile(file, questions.map((question) => `${JSON.stringify({ question })}\n`).join(''))
-        const memory = ['--memory', path.join(cacheFolder(), 'recall-memory')]
-        const top = ['--top', String(units.length)]
-        const signals = ['--signals', options.signals, ...(options.rerank ? [] : ['--no-rerank'])]
-        const out = await longread([
-          ...['recall', root, '--questions', file, '--json'],
-          ...[...memory, ...top, ...signals, ...(options.args ?? [])],
-        ])
-        const lines = out.split('\n').filter((line) => line.startsWith('{'))
-        const results = lines.map((line) => JSON.parse(line) as RecallResult)
-        if (results.length !== questions.length) throw new Error('longread recall did not answer each question once.')
-        const seconds = results.reduce((sum, { ms }) => sum + ms, 0) / 1000
-        return { scores: results.map((result) => scoresOf(result, units)), seconds }
-      } finally {
-        await rm(folder, { recursive: true, force: true })
+      const scores: Float32Array[] = []
+      let milliseconds = 0
+      const atOnce = Math.max(1, Math.floor(scoresAtOnce / units.length))
+      for (let first = 0; first < questions.length; first += atOnce) {
+        const some = questions.slice(first, first + atOnce)
+        for (const result of await recalled(root, some, units.length, options)) {
+          scores.push(scoresOf(result, units))
+          milliseconds += result.ms
+        }
       }
+      return { scores, seconds: milliseconds / 1000 }
     },
+  }
+}
+
+async function recalled(
+  root: string,
+  questions: readonly string[],
+  units: number,
+  options: ProductOptions,
+): Promise<RecallResult[]> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'longread-bench-'))
+  try {
+    const file = path.join(folder, 'questions.jsonl')
+    await writeFile(file, questions.map((question) => `${JSON.stringify({ question })}\n`).join(''))
+    const out = await longread([
+      ...['recall', root, '--questions', file, '--json', '--top', String(units)],
+      ...['--memory', path.join(cacheFolder(), 'recall-memory'), '--signals', options.signals],
+      ...(options.rerank ? [] : ['--no-rerank']),
+      ...(options.args ?? []),
+    ])
+    const lines = out.split('\n').filter((line) => line.startsWith('{'))
+    const results = lines.map((line) => JSON.parse(line) as RecallResult)
+    if (results.length !== questions.length) throw new Error('longread recall did not answer each question once.')
+    return results
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
 }

@@ -146,6 +146,9 @@ export async function bench(options: BenchOptions): Promise<Figure[]> {
   return measured
 }
 
+/** Options of the command that the bench has, too. */
+const passedOn = ['profile', 'model', 'device', 'weights', 'threads'] as const
+
 /** `args` are further options of the command, for the rankers that run it. */
 function chosenRankers(names: string, args: readonly string[]): RankerOf[] {
   return names.split(',').map((name) => {
@@ -179,12 +182,13 @@ export async function main(args: readonly string[]): Promise<void> {
   })
   const measured = await bench({
     what: positionals.length === 0 ? ['test'] : positionals,
-    rankers: chosenRankers(values.rankers, [
-      ...(values.profile === undefined ? [] : ['--profile', path.resolve(values.profile)]),
-      ...(values.model === undefined ? [] : ['--model', values.model]),
-      ...(values.device === undefined ? [] : ['--device', values.device]),
-      ...(values.threads === undefined ? [] : ['--threads', values.threads]),
-    ]),
+    rankers: chosenRankers(
+      values.rankers,
+      passedOn.flatMap((name) => {
+        const value = values[name]
+        return value === undefined ? [] : [`--${name}`, name === 'profile' ? path.resolve(value) : value]
+      }),
+    ),
     together: values.together,
     ...(values.questions === undefined ? {} : { questions: values.questions }),
     ...(values.out === undefined ? {} : { out: await FigureFile.open(values.out) }),
