@@ -1,7 +1,10 @@
 #include "tests/emulated-gpu.h"
 #include <csetjmp>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <sys/mman.h>
 #include <ucontext.h>
 
 namespace longread::gpu::emulated {
@@ -200,3 +203,42 @@ void wait_for_copies(int pending) {
 }
 
 } // namespace longread::gpu::emulated
+
+namespace {
+
+constexpr size_t page = 4096;
+struct Taken {
+    void* from;
+    size_t bytes;
+};
+std::mutex taken_lock;
+std::map<void*, Taken> taken; // by where it begins for its user
+
+} // namespace
+
+cudaError_t cudaMalloc(void** to, size_t bytes) {
+    *to = nullptr;
+    if (std::getenv("LONGREAD_EMULATED_FULL"))
+        return 2;
+    const size_t rounded = (bytes + 15) / 16 * 16, pages = (rounded + page - 1) / page * page;
+    void* from = mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (from == MAP_FAILED)
+        return 2;
+    char* begin = static_cast<char*>(from) + (pages - rounded);
+    mprotect(static_cast<char*>(from) + pages, page, PROT_NONE);
+    std::memset(begin, 0xff, rounded); // nobody may count on zeros: bytes of a NaN
+    std::lock_guard<std::mutex> guard(taken_lock);
+    taken[begin] = {from, pages + page};
+    *to = begin;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void* p) {
+    std::lock_guard<std::mutex> guard(taken_lock);
+    const auto found = taken.find(p);
+    if (found != taken.end()) {
+        munmap(found->second.from, found->second.bytes);
+        taken.erase(found);
+    }
+    return cudaSuccess;
+}

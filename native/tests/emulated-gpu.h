@@ -84,17 +84,10 @@ constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
 inline const char* cudaGetErrorString(cudaError_t) { return "out of memory"; }
 // LONGREAD_EMULATED_FULL: there is no memory, for tests of who goes on without it.
-inline cudaError_t cudaMalloc(void** to, size_t bytes) {
-    *to = nullptr;
-    if (std::getenv("LONGREAD_EMULATED_FULL"))
-        return 2;
-    *to = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-    if (*to) // nobody may count on zeros: bytes of a NaN
-        std::memset(*to, 0xff, bytes);
-    return *to ? cudaSuccess : 2;
-}
+// What is taken ends (to 16 bytes) where a page begins that nobody may touch: whoever goes beyond ends the program.
+cudaError_t cudaMalloc(void** to, size_t bytes);
+cudaError_t cudaFree(void* p);
 inline cudaError_t cudaMallocHost(void** to, size_t bytes) { return cudaMalloc(to, bytes); }
-inline cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
 inline cudaError_t cudaFreeHost(void* p) { return cudaFree(p); }
 inline cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, int) {
     return std::memcpy(to, from, bytes), cudaSuccess;
