@@ -173,6 +173,10 @@ function agrees(places: Places, length: number): void {
           // Many blocks at once, and their units all the same.
           const together = memoryOf(ours, more)
           const { logits } = await read(together, tokens, Int32Array.from(all), false)
+          // What is computed beside one another is waited for: it comes out the same every time.
+          const again = memoryOf(ours, more)
+          assert.deepEqual((await read(again, tokens, Int32Array.from(all), false)).logits, logits)
+          again.dispose()
           assert.ok(apart(logits, is.logits) < 0.005, `together they differ by ${apart(logits, is.logits)}`)
           assert.deepEqual(together.unitStarts(), memory.unitStarts())
           for (const one of [memory, together]) one.dispose()
