@@ -6,7 +6,7 @@
 import { cellsOf, distinct, lengthName, type Figure } from './figures'
 
 // Pixels. Maps stand one below the other.
-const [fieldWidth, fieldHeight, left, titleHeight, axisHeight, gap] = [58, 26, 74, 30, 22, 14]
+const [fieldWidth, fieldHeight, left, titleHeight, axisHeight, gap] = [58, 26, 88, 30, 22, 14]
 
 const style = `text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-size: 14px; font-weight: 600 }
 .value { font-variant-numeric: tabular-nums; fill: #fff; font-weight: 600 } .low { fill: #24292f }
