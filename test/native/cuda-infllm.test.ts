@@ -4,13 +4,12 @@
  * that run on the processor, thread by thread; with those of a GPU where there is one.
  */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   cancellable,
   librariesFolder,
   loadAddon,
-  packageRoot,
   type InfLlmParameters,
   type LoadOptions,
   type NativeInfLlm,
@@ -18,7 +17,7 @@ import {
   type UsedUnits,
 } from '../../extension/engine/addon'
 import { ownKernels } from '../../extension/engine/cuda'
-import { needsCuda } from '../support/cuda'
+import { emulatedKernels, needsCuda, needsEmulated, type KernelPlaces } from '../support/cuda'
 import { writeGguf } from '../support/gguf-writer'
 import { run, threads } from '../support/model'
 import { readByUnits } from '../support/plain-infllm'
@@ -26,7 +25,6 @@ import { gaussian, randomModel, type RandomModel, type RandomOptions } from '../
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 
-const emulated = join(packageRoot(), 'native/build/Release/longread-cuda-emulated.so')
 const none = new Int32Array()
 
 const parameters: InfLlmParameters = {
@@ -51,9 +49,7 @@ interface Subject {
   readonly engine: NativeModel
 }
 
-type Places = () => Pick<LoadOptions, 'kernels' | 'cublas' | 'device'>
-
-async function load(options: RandomOptions, places: Places): Promise<Subject> {
+async function load(options: RandomOptions, places: KernelPlaces): Promise<Subject> {
   const random = randomModel({ layers: 2, embedding: 64, feedForward: 96, ...options, full: true })
   const path = join(temporaryFolder(), 'model.gguf')
   writeFileSync(path, writeGguf(random.gguf))
@@ -123,7 +119,7 @@ const models: Readonly<Record<string, RandomOptions>> = {
 /** Half precision of keys, values, products and what is between them; units are chosen by scores that differ by less. */
 const bound = 0.02
 
-function agrees(places: Places, length: number): void {
+function agrees(places: KernelPlaces, length: number): void {
   for (const [name, options] of Object.entries(models))
     describe(`of a ${name} model`, () => {
       let subject: Subject
@@ -224,12 +220,8 @@ function agrees(places: Places, length: number): void {
 
 describe('InfLLM by our CUDA kernels, as they run on the processor', function () {
   this.timeout(600_000)
-  before(function () {
-    if (existsSync(emulated)) return
-    console.log('      skipped: built by .ci/cuda')
-    this.skip()
-  })
-  const places: Places = () => ({ kernels: emulated, cublas: '' })
+  before(needsEmulated)
+  const places: KernelPlaces = () => ({ kernels: emulatedKernels, cublas: '' })
   agrees(places, 300)
 
   it('uses a GPU of the same size however long the stream is, and fetches what does not fit', async () => {

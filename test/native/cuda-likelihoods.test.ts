@@ -3,15 +3,14 @@
  * on the processor; and what happens where they cannot be used. With the kernels that run on the processor, thread by thread.
  */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cancellable, librariesFolder, loadAddon, packageRoot, type NativeModel } from '../../extension/engine/addon'
+import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../extension/engine/addon'
+import { emulatedKernels, needsEmulated } from '../support/cuda'
 import { writeGguf } from '../support/gguf-writer'
 import { run, spansOf, threads } from '../support/model'
 import { gaussian, randomModel, type RandomOptions } from '../support/random-model'
 import { temporaryFolder } from '../support/temp'
-
-const emulated = join(packageRoot(), 'native/build/Release/longread-cuda-emulated.so')
 
 /** Of one token, of weights that are rounded to F16 there; of more tokens the mean is nearer. */
 const bound = 0.03
@@ -53,16 +52,12 @@ async function likelihoods(model: NativeModel, prefixes: readonly Int32Array[], 
 describe('questions read by our CUDA kernels, as they run on the processor', function () {
   this.timeout(600_000)
 
-  before(function () {
-    if (existsSync(emulated)) return
-    console.log('      skipped: built by .ci/cuda')
-    this.skip()
-  })
+  before(needsEmulated)
 
   for (const [name, options] of Object.entries(models))
     it(`have of a ${name} model the likelihoods that the engine finds, within .03 nats, and all come at once`, async () => {
       const path = written(options)
-      const [ours, engine] = [await load(path, emulated), await load(path)]
+      const [ours, engine] = [await load(path, emulatedKernels), await load(path)]
       const prefixes = randomTokens(engine, [40, 1, 260, 17], 5)
       for (const target of randomTokens(engine, [9, 1, 30], 6)) {
         const [is, should] = [await likelihoods(ours, prefixes, target), await likelihoods(engine, prefixes, target)]
@@ -79,7 +74,7 @@ describe('questions read by our CUDA kernels, as they run on the processor', fun
   for (const [name, options] of Object.entries(models))
     it(`hear of a ${name} model the queries that the engine hears, within 1 %, and without it where the GPU fails`, async () => {
       const path = written(options)
-      const [ours, engine] = [await load(path, emulated), await load(path)]
+      const [ours, engine] = [await load(path, emulatedKernels), await load(path)]
       const heads = [{ layer: 2, head: 0 }, { layer: 0, head: 1 }, { layer: 2, head: 1 }] // prettier-ignore
       const hear = (model: NativeModel, tokens: Int32Array, from: number, distance: number) =>
         run((cancel) => model.queries(tokens, from, heads, distance, cancel))
@@ -97,7 +92,7 @@ describe('questions read by our CUDA kernels, as they run on the processor', fun
       }
       ours.dispose()
       const [tokens] = randomTokens(engine, [30], 4)
-      const wrong = await load(path, emulated)
+      const wrong = await load(path, emulatedKernels)
       process.env['LONGREAD_EMULATED_WRONG'] = '1'
       try {
         assert.deepEqual(await hear(wrong, tokens!, 9, 256), await hear(engine, tokens!, 9, 256))
@@ -109,7 +104,7 @@ describe('questions read by our CUDA kernels, as they run on the processor', fun
 
   it('go on where files were read before, no deeper than recall heads, and files can be read afterwards', async () => {
     const path = written(models['llama']!)
-    const [ours, engine] = [await load(path, emulated), await load(path)]
+    const [ours, engine] = [await load(path, emulatedKernels), await load(path)]
     const [text] = randomTokens(engine, [90], 3)
     const how = { heads: [{ layer: 1, head: 0 }], window: 96, sinks: 4, keyFormat: 'q8' } as const
     const read = () =>
@@ -133,7 +128,7 @@ describe('questions read by our CUDA kernels, as they run on the processor', fun
   ] as const)
     it(`have the engine's likelihoods where the GPU ${what}`, async () => {
       const path = written(models['llama']!)
-      const [ours, engine] = [await load(path, emulated), await load(path)]
+      const [ours, engine] = [await load(path, emulatedKernels), await load(path)]
       const [prefix, other, target] = randomTokens(engine, [40, 20, 8], 5)
       process.env[name] = '1'
       try {

@@ -4,20 +4,19 @@
  * a GPU where there is one.
  */
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   cancellable,
   librariesFolder,
   loadAddon,
-  packageRoot,
   type EpisodeTokens,
   type LoadOptions,
   type NativeEpisode,
   type NativeModel,
 } from '../../extension/engine/addon'
 import { ownKernels } from '../../extension/engine/cuda'
-import { needsCuda } from '../support/cuda'
+import { built, emulatedKernels, needsCuda, needsEmulated, type KernelPlaces } from '../support/cuda'
 import { writeGguf } from '../support/gguf-writer'
 import { run, spansOf, threads } from '../support/model'
 import { gaussian, randomModel, type RandomOptions } from '../support/random-model'
@@ -26,9 +25,6 @@ import { TestMemory } from '../support/memory'
 import { tinyProfile } from '../support/tiny-model'
 import { temporaryFolder } from '../support/temp'
 import { python, workspace } from '../support/workspace'
-
-const built = (name: string): string => join(packageRoot(), 'native/build/Release', name)
-const emulated = built('longread-cuda-emulated.so')
 
 function written(options: RandomOptions): string {
   const path = join(temporaryFolder(), 'model.gguf')
@@ -94,10 +90,12 @@ function share(is: Float32Array, should: Float32Array): number {
   return difference === 0 ? 0 : Math.sqrt(difference / length)
 }
 
-type Places = () => Pick<LoadOptions, 'kernels' | 'cublas' | 'device'>
-
 /** The same tests with kernels on the processor and on a GPU. */
-function agrees(places: Places, models: Readonly<Record<string, RandomOptions>>, lengths: readonly number[]): void {
+function agrees(
+  places: KernelPlaces,
+  models: Readonly<Record<string, RandomOptions>>,
+  lengths: readonly number[],
+): void {
   for (const [name, options] of Object.entries(models))
     it(`keeps of a ${name} model's files what the engine keeps, within 2 %, and finds in it what the processor finds`, async () => {
       const path = written(options)
@@ -140,13 +138,9 @@ const small: Readonly<Record<string, RandomOptions>> = {
 describe('files read together by our CUDA kernels, as they run on the processor', function () {
   this.timeout(600_000)
 
-  before(function () {
-    if (existsSync(emulated)) return
-    console.log('      skipped: built by .ci/cuda')
-    this.skip()
-  })
+  before(needsEmulated)
 
-  const places: Places = () => ({ kernels: emulated, cublas: '' })
+  const places: KernelPlaces = () => ({ kernels: emulatedKernels, cublas: '' })
   agrees(places, small, [40, 0, 3, 800])
 
   it('keep nearly the same with products of 8-bit numbers, where they are asked for', async () => {
