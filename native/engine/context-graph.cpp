@@ -147,9 +147,11 @@ void Context::build(int count, int slots, const Wanted& wanted) {
     in.tokens = input(GGML_TYPE_I32, count, 1);
     in.positions = input(GGML_TYPE_I32, count, 1);
     in.slots = input(GGML_TYPE_I64, count, 1);
-    in.mask = input(GGML_TYPE_F16, slots, count);
+    // ggml's CUDA attention reads a mask by whole tiles of tokens, at most 64 of them, and beyond the last token.
+    const int mask_rows = count == 1 ? 1 : (count + 63) / 64 * 64;
+    in.mask = input(GGML_TYPE_F16, slots, mask_rows);
     if (h.sliding_window > 0)
-        in.sliding_mask = input(GGML_TYPE_F16, slots, count);
+        in.sliding_mask = input(GGML_TYPE_F16, slots, mask_rows);
     if (!wanted.queries.empty())
         in.distance = input(GGML_TYPE_I32, count, 1);
     if (!wanted.rows.empty())

@@ -145,7 +145,7 @@ void Context::set_inputs(const int32_t* tokens, const Wanted& wanted) {
         if (!mask || !mask->buffer)
             return;
         const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
-        std::vector<ggml_fp16_t> values(slots * count, hidden);
+        std::vector<ggml_fp16_t> values(static_cast<size_t>(ggml_nelements(mask)), hidden);
         // Positions ascend from slot to slot, so what a token sees is the sinks and one stretch.
         const auto first = slot_position_.begin(), end = first + used_ + in.count;
         for (size_t i = 0; i < count; ++i) {
