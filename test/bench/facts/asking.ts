@@ -13,7 +13,12 @@ interface AskDefaults extends RecallFlags {
 }
 
 /** Everything but the question. */
-export async function defaultAsk(root: string, memory: string | null, threads: number): Promise<AskRequest> {
+export async function defaultAsk(
+  root: string,
+  memory: string | null,
+  threads: number,
+  device?: AskRequest['device'],
+): Promise<AskRequest> {
   const program = new Command()
   addAsking(program)
   const command = program.commands.find((one) => one.name() === 'ask')
@@ -21,7 +26,7 @@ export async function defaultAsk(root: string, memory: string | null, threads: n
   const flags = command.opts<AskDefaults>()
   const { temperature, topP, seed, maxTokens, readingTokens } = flags
   return {
-    ...(await streamRequest(root, { ...flags, threads })),
+    ...(await streamRequest(root, { ...flags, threads, ...(device ? { device } : {}) })),
     ...recallPart(flags),
     memory,
     question: '',

@@ -3,16 +3,20 @@
  * answers hold the five digits, and how often the unit with the constant was found, read and cited.
  *
  *   longread bench facts [--limit N] [--seed N] [--threads N] [--from NAME/FOLDER,…] [--first N] [--json]
- *     [--reading-tokens N]
+ *     [--reading-tokens N] [--device cpu|cuda|auto]
+ *     [--reading memory [--units code|blocks] [--choose layers|agree|recall] [--look-ups each|once] [--twice] [--set NAME=VALUE,…]]
  *
  * --first: plants all, asks only for the first N. --reading-tokens: another budget than the command's, to try it out.
+ * --reading memory: from keys and values of the whole repository (InfLLM), as the command does it with these options; there are no ranks
+ * then, and nothing is cited.
  * --from: parts of the corpus that make up the repository. What was read is kept, so that a second run only asks.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { parseArgs } from 'node:util'
-import { EngineClient } from '../../../extension/engine/client'
+import { memoryReadingOf, type MemoryReadingFlags } from '../../../extension/cli/memory-reading'
+import { EngineClient, type CallOptions } from '../../../extension/engine/client'
 import type { AskRequest, AskResult, Citation, RecalledUnit } from '../../../extension/protocol/types'
 import { cacheFolder } from '../corpus/repositories'
 import { median } from '../numbers'
@@ -47,7 +51,7 @@ async function askFor(client: EngineClient, request: AskRequest, fact: Fact): Pr
   const { answer, reading, citations, timings } = await client.call('ask', { ...request, question })
   const read = reading.some((unit) => holds(unit, fact))
   let rank = rankIn(reading, fact)
-  if (!read) {
+  if (!read && !request.reading) {
     // What was not read says nothing of its rank: the same recall once more, with everything it ranks.
     const [found] = await client.call('recall', { ...request, top: allUnits, questions: [question] })
     rank = rankIn(found?.units ?? [], fact)
@@ -86,6 +90,13 @@ export async function main(args: readonly string[]): Promise<void> {
       from: { type: 'string', default: 'requests/src,flask/src' },
       first: { type: 'string' },
       'reading-tokens': { type: 'string' },
+      device: { type: 'string' },
+      reading: { type: 'string', default: 'afresh' },
+      units: { type: 'string', default: 'code' },
+      choose: { type: 'string' },
+      'look-ups': { type: 'string' },
+      twice: { type: 'boolean', default: false },
+      set: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
     },
   })
@@ -96,17 +107,27 @@ export async function main(args: readonly string[]): Promise<void> {
   try {
     await assemble(values.from.split(','), root)
     const facts = await plant(root, limit, Number(values.seed))
-    const defaults = await defaultAsk(root, path.join(cacheFolder(), 'facts-memory'), Number(values.threads))
+    const defaults = await defaultAsk(
+      root,
+      path.join(cacheFolder(), 'facts-memory'),
+      Number(values.threads),
+      values.device as AskRequest['device'],
+    )
     const readingTokens = Number(values['reading-tokens'] ?? defaults.readingTokens)
-    const request = { ...defaults, readingTokens }
+    const flags = { ...values, lookUps: values['look-ups'] } as MemoryReadingFlags
+    const reading = memoryReadingOf(flags)
+    const request = { ...defaults, readingTokens, ...(reading ? { reading } : {}) }
     let told = 0
-    const { tokens } = await client.call('stream', request, {
+    const watched: CallOptions = {
       onProgress: ({ phase, done, total, rate }) => {
         if (phase !== 'read' || Date.now() - told < 10_000) return
         told = Date.now()
         process.stderr.write(`read ${done} of about ${total} tokens, ${Math.round(rate)} tokens/s\n`)
       },
-    })
+    }
+    const { tokens } = reading
+      ? await client.call('streamMemory', { ...request, reading }, watched)
+      : await client.call('stream', request, watched)
     const asked: Asked[] = []
     for (const fact of facts.slice(0, Number(values.first ?? limit))) {
       const one = await askFor(client, request, fact)
