@@ -19,6 +19,11 @@ void log_errors(ggml_log_level level, const char* text, void*) {
         fputs(text, stderr);
 }
 
+void check(ggml_status status) {
+    if (status != GGML_STATUS_SUCCESS)
+        throw Error("internal", std::string("ggml could not compute a batch: ") + ggml_status_to_string(status));
+}
+
 bool cancelled(void* data) { return static_cast<const Cancel*>(data)->requested.load(std::memory_order_relaxed); }
 
 } // namespace
@@ -53,6 +58,7 @@ Backend::Backend(int threads, ggml_backend_dev_t gpu) {
 
 Backend::~Backend() {
     ggml_backend_sched_free(scheduler_);
+    ggml_backend_buffer_free(pinned_);
     if (gpu_)
         ggml_backend_free(gpu_);
     ggml_backend_free(cpu_);
@@ -63,6 +69,17 @@ size_t Backend::free_memory() const {
     if (gpu_)
         ggml_backend_dev_memory(gpu_device(), &free, &total);
     return free;
+}
+
+char* Backend::pinned(size_t bytes) {
+    if (!pinned_ || ggml_backend_buffer_get_size(pinned_) < bytes) {
+        ggml_backend_buffer_free(pinned_);
+        pinned_ = nullptr;
+        ggml_backend_buffer_type_t type = gpu_ ? ggml_backend_dev_host_buffer_type(gpu_device()) : nullptr;
+        if (type)
+            pinned_ = ggml_backend_buft_alloc_buffer(type, bytes);
+    }
+    return pinned_ ? static_cast<char*>(ggml_backend_buffer_get_base(pinned_)) : nullptr;
 }
 
 ggml_backend_sched_t Backend::scheduler() {
@@ -106,6 +123,21 @@ void Planner::lay_out(ggml_cgraph* graph) {
 
 bool Planner::holds() const { return laid_out_ && (allocator_ || backend_.laid_out_ == this); }
 
+ggml_backend_t Planner::queue() const {
+    return holds() && !allocator_ && ggml_backend_sched_get_n_splits(backend_.scheduler_) == 1 ? backend_.gpu_
+                                                                                               : nullptr;
+}
+
+void Planner::begin(ggml_cgraph* graph, const Cancel& cancel) {
+    cancel.check();
+    check(ggml_backend_sched_graph_compute_async(backend_.scheduler(), graph));
+}
+
+void Planner::end(const Cancel& cancel) {
+    ggml_backend_sched_synchronize(backend_.scheduler());
+    cancel.check();
+}
+
 void Planner::compute(ggml_cgraph* graph, const Cancel& cancel) {
     cancel.check();
     auto set_abort =
@@ -117,8 +149,7 @@ void Planner::compute(ggml_cgraph* graph, const Cancel& cancel) {
     if (set_abort)
         set_abort(backend_.cpu_, nullptr, nullptr);
     cancel.check();
-    if (status != GGML_STATUS_SUCCESS)
-        throw Error("internal", std::string("ggml could not compute a batch: ") + ggml_status_to_string(status));
+    check(status);
 }
 
 std::string Backend::variant() {

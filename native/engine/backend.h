@@ -31,6 +31,9 @@ class Backend {
     int threads() const { return threads_; }
     // Tokens of a prompt computed at once. A GPU of 1,000 TFLOP/s is not kept busy by the 512 that suit a CPU.
     int batch() const { return gpu_ ? 2048 : 512; }
+    // At least so many bytes of the processor's memory that the GPU copies from and to without stopping for them; the
+    // same ones until more is asked for. Null where there are none.
+    char* pinned(size_t bytes);
     // Free bytes of the GPU's memory; 0 without one.
     size_t free_memory() const;
     // Which build of ggml's CPU code was chosen, from the name of its library: `zen4`, `haswell`, …
@@ -43,6 +46,7 @@ class Backend {
 
     ggml_backend_t cpu_ = nullptr, gpu_ = nullptr;
     ggml_backend_sched_t scheduler_ = nullptr;
+    ggml_backend_buffer_t pinned_ = nullptr;
     const void* laid_out_ = nullptr; // the planner whose graph the scheduler holds
     int threads_ = 1;
 };
@@ -63,6 +67,12 @@ class Planner {
     // Starts from what inputs hold now. Throws Error("cancelled") when the flag is raised meanwhile (a GPU ends what
     // was sent to it first), Error("internal") when ggml fails.
     void compute(ggml_cgraph* graph, const Cancel& cancel);
+    // The GPU, where all of the graph that is laid out is its own; else null. Then the graph may be computed in two
+    // halves: what was copied to the GPU before them or is copied back between them on its own queue (ggml's …_async)
+    // is done when the second has ended.
+    ggml_backend_t queue() const;
+    void begin(ggml_cgraph* graph, const Cancel& cancel);
+    void end(const Cancel& cancel);
 
   private:
     Backend& backend_;

@@ -69,10 +69,11 @@ ggml_tensor* Context::attend(ggml_context* ctx, int layer, ggml_tensor* normed, 
         ggml_tensor* place = ggml_view_2d(ctx, key_cache, width, options_.sinks, key_cache->nb[1], 0);
         ggml_build_forward_expand(graph_, ggml_cpy(ctx, ggml_reshape_2d(ctx, turned, width, options_.sinks), place));
     }
-    // Where they go is an input, so that the graph of the next token is the same one.
+    // Where they go is an input, so that the graph of the next token is the same one. ggml-cuda rotates keys and puts
+    // them there at once where nothing but a view is in between (not a reshape).
     auto store = [&](ggml_tensor* x, ggml_tensor* cache) {
-        ggml_build_forward_expand(graph_,
-                                  ggml_set_rows(ctx, cache, ggml_reshape_2d(ctx, x, width, in.count), in.slots));
+        ggml_tensor* rows = ggml_view_2d(ctx, x, width, in.count, x->nb[2], 0);
+        ggml_build_forward_expand(graph_, ggml_set_rows(ctx, cache, rows, in.slots));
     };
     store(key, key_cache);
     store(value, value_cache);
@@ -106,11 +107,11 @@ bool Context::same_graph(int count, int slots, const Wanted& wanted) const {
     const bool sinks = sink_shift_ > 0 && !sink_keys_.empty();
     return planner_.holds() && in_.count == count && in_.used_slots == slots && (in_.sink_shift != nullptr) == sinks &&
            last.keys == wanted.keys && last.queries == wanted.queries && last.watch == wanted.watch &&
-           last.stop_early == wanted.stop_early && last.rows.size() == wanted.rows.size();
+           last.stop_early == wanted.stop_early && last.rows.size() == wanted.rows.size() && last.best == wanted.best;
 }
 
 // Inputs have no memory yet. On the CPU the planner gives it to them; on a GPU they get it there, always at the same
-// places, or the scheduler would copy each from the CPU and wait for it.
+// places and side by side, or the scheduler would copy each from the CPU and wait for it.
 void Context::place_inputs(ggml_context* ctx) {
     ggml_backend_t gpu = model_.backend->gpu();
     if (!gpu)
@@ -128,6 +129,8 @@ void Context::place_inputs(ggml_context* ctx) {
     ggml_tallocr places = ggml_tallocr_new(gpu_inputs_);
     for (ggml_tensor* t = ggml_get_first_tensor(ctx); t; t = ggml_get_next_tensor(ctx, t))
         ggml_tallocr_alloc(&places, t);
+    in_.all = ggml_new_tensor_1d(ctx, GGML_TYPE_I8, static_cast<int64_t>(bytes));
+    ggml_backend_tensor_alloc(gpu_inputs_, in_.all, ggml_backend_buffer_get_base(gpu_inputs_));
 }
 
 void Context::build(int count, int slots, const Wanted& wanted) {
@@ -181,8 +184,8 @@ void Context::build(int count, int slots, const Wanted& wanted) {
     }
     if (in.rows) {
         ggml_tensor* logits = graph.logits(x);
-        mark_output(graph_, logits);
-        out_.logits = logits;
+        (wanted.best ? out_.best : out_.logits) = wanted.best ? ggml_argmax(ctx, logits) : logits;
+        mark_output(graph_, wanted.best ? out_.best : out_.logits);
     } else if (!wanted.stop_early) {
         ggml_build_forward_expand(graph_, x);
     }

@@ -115,13 +115,20 @@ void Context::make_room(int count) {
     sink_shift_ = slot_position_[static_cast<size_t>(options_.sinks)] - options_.sinks;
 }
 
-void Context::set_inputs(const int32_t* tokens, const Wanted& wanted) {
+// On the processor inputs are written where they are; else to `staged`, as they are to lie on the GPU.
+void Context::set_inputs(const int32_t* tokens, const Wanted& wanted, char* staged) {
     const Hyper& h = model_.hyper;
     const Inputs& in = in_;
     const size_t count = static_cast<size_t>(in.count), slots = static_cast<size_t>(in.used_slots);
-    auto set = [](ggml_tensor* tensor, const void* data) {
-        if (tensor && tensor->buffer) // none: nothing in the graph needs it
-            ggml_backend_tensor_set(tensor, data, 0, ggml_nbytes(tensor));
+    // Null where nothing in the graph needs it.
+    auto place = [&](ggml_tensor* tensor) -> void* {
+        if (!tensor || !tensor->buffer)
+            return nullptr;
+        return staged ? staged + (static_cast<char*>(tensor->data) - static_cast<char*>(in.all->data)) : tensor->data;
+    };
+    auto set = [&](ggml_tensor* tensor, const void* data) {
+        if (void* to = place(tensor))
+            std::memcpy(to, data, ggml_nbytes(tensor));
     };
     std::vector<int32_t> numbers(count);
     std::vector<int64_t> places(count);
@@ -142,21 +149,21 @@ void Context::set_inputs(const int32_t* tokens, const Wanted& wanted) {
         set(in.sink_shift, shift.data());
     }
     auto set_mask = [&](ggml_tensor* mask, int window, int sinks) {
-        if (!mask || !mask->buffer)
+        ggml_fp16_t* values = static_cast<ggml_fp16_t*>(place(mask));
+        if (!values)
             return;
         const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
-        std::vector<ggml_fp16_t> values(static_cast<size_t>(ggml_nelements(mask)), hidden);
+        std::fill(values, values + ggml_nelements(mask), hidden);
         // Positions ascend from slot to slot, so what a token sees is the sinks and one stretch.
         const auto first = slot_position_.begin(), end = first + used_ + in.count;
         for (size_t i = 0; i < count; ++i) {
             const int at = position_ + static_cast<int>(i);
-            ggml_fp16_t* row = values.data() + i * slots;
+            ggml_fp16_t* row = values + i * slots;
             const auto last = std::upper_bound(first, end, at) - first;
             const auto from = window <= 0 ? 0 : std::upper_bound(first, end, at - window) - first;
             std::fill(row + from, row + last, seen);
             std::fill(row, row + std::min<std::ptrdiff_t>(sinks, last), seen);
         }
-        set(mask, values.data());
     };
     set_mask(in.mask, options_.window, options_.sinks);
     // Sinks stand for what a window cut off that the model would see; a layer that slides by itself never saw it.
@@ -175,25 +182,67 @@ void Context::read(const int32_t* tokens, int count, const Wanted& wanted, const
     const int slots = padded(used_ + count, options_.capacity);
     if (!same_graph(count, slots, wanted))
         build(count, slots, wanted);
-    set_inputs(tokens, wanted);
-    planner_.compute(graph_, cancel);
+    compute(tokens, wanted, cancel, captured);
     used_ += count;
     position_ += count;
+}
 
-    auto fetch = [](const std::vector<ggml_tensor*>& from, std::vector<std::vector<float>>& to) {
-        to.resize(from.size());
-        for (size_t i = 0; i < from.size(); ++i) {
-            to[i].resize(static_cast<size_t>(ggml_nelements(from[i])));
-            ggml_backend_tensor_get(from[i], to[i].data(), 0, ggml_nbytes(from[i]));
-        }
+// Computes the graph that was built, and gives what comes of it.
+void Context::compute(const int32_t* tokens, const Wanted& wanted, const Cancel& cancel, Captured& captured) {
+    struct Output {
+        ggml_tensor* tensor;
+        char* to;
     };
-    fetch(out_.keys, captured.keys);
-    fetch(out_.queries, captured.queries);
-    fetch(out_.attention, captured.attention);
-    if (out_.logits) {
-        captured.logits.resize(static_cast<size_t>(ggml_nelements(out_.logits)));
-        ggml_backend_tensor_get(out_.logits, captured.logits.data(), 0, ggml_nbytes(out_.logits));
+    std::vector<Output> outputs;
+    auto output = [&](ggml_tensor* tensor, auto& to) {
+        to.resize(static_cast<size_t>(ggml_nelements(tensor)));
+        outputs.push_back({tensor, reinterpret_cast<char*>(to.data())});
+    };
+    auto each = [&](const std::vector<ggml_tensor*>& tensors, std::vector<std::vector<float>>& to) {
+        to.resize(tensors.size());
+        for (size_t i = 0; i < tensors.size(); ++i)
+            output(tensors[i], to[i]);
+    };
+    each(out_.keys, captured.keys);
+    each(out_.queries, captured.queries);
+    each(out_.attention, captured.attention);
+    if (out_.logits)
+        output(out_.logits, captured.logits);
+    if (out_.best)
+        output(out_.best, captured.best);
+
+    const size_t given = in_.all ? ggml_nbytes(in_.all) : 0;
+    size_t bytes = given;
+    for (const Output& out : outputs)
+        bytes += ggml_nbytes(out.tensor);
+    // Each copy that is waited for takes as long as several layers of a small model need for one token. What one token
+    // needs and gives goes through memory that the GPU copies by itself, all of it with one wait at the end.
+    ggml_backend_t queue = in_.count == 1 ? planner_.queue() : nullptr;
+    if (char* pinned = queue ? model_.backend->pinned(bytes) : nullptr) {
+        set_inputs(tokens, wanted, pinned);
+        ggml_backend_tensor_set_async(queue, in_.all, pinned, 0, given);
+        planner_.begin(graph_, cancel);
+        char* at = pinned + given;
+        for (const Output& out : outputs) {
+            ggml_backend_tensor_get_async(queue, out.tensor, at, 0, ggml_nbytes(out.tensor));
+            at += ggml_nbytes(out.tensor);
+        }
+        planner_.end(cancel);
+        at = pinned + given;
+        for (const Output& out : outputs) {
+            std::memcpy(out.to, at, ggml_nbytes(out.tensor));
+            at += ggml_nbytes(out.tensor);
+        }
+        return;
     }
+    if (given > staged_.size())
+        staged_.resize(given);
+    set_inputs(tokens, wanted, given > 0 ? staged_.data() : nullptr);
+    if (given > 0)
+        ggml_backend_tensor_set(in_.all, staged_.data(), 0, given);
+    planner_.compute(graph_, cancel);
+    for (const Output& out : outputs)
+        ggml_backend_tensor_get(out.tensor, out.to, 0, ggml_nbytes(out.tensor));
 }
 
 } // namespace longread

@@ -27,6 +27,7 @@ struct Wanted {
     int query_distance = 0;    // position to which captured queries are rotated
     bool stop_early = false;   // stop after the keys (and queries) of the deepest captured layer; no logits
     std::vector<int32_t> rows; // tokens of the batch whose logits are wanted
+    bool best = false;         // of them only the likeliest token, not the logits
     std::vector<int> watch;    // layers whose attention of the batch's last token is wanted
 };
 
@@ -34,6 +35,7 @@ struct Captured {
     // Indexed like Wanted::keys, queries and watch.
     std::vector<std::vector<float>> keys, queries, attention;
     std::vector<float> logits;
+    std::vector<int32_t> best; // [row]; of equally likely tokens any one
 };
 
 class Context {
@@ -60,11 +62,12 @@ class Context {
   private:
     struct Inputs {
         ggml_tensor *tokens, *positions, *slots, *distance, *mask, *sliding_mask, *rows, *sink_shift;
+        ggml_tensor* all; // on a GPU: the bytes of all of them
         int count, used_slots;
     };
     struct Outputs {
         std::vector<ggml_tensor*> keys, queries, attention;
-        ggml_tensor* logits;
+        ggml_tensor *logits, *best;
     };
     void make_room(int count);
     void keep_sinks();
@@ -72,7 +75,8 @@ class Context {
     void build(int count, int slots, const Wanted& wanted);
     void place_inputs(ggml_context* ctx);
     ggml_tensor* attend(ggml_context* ctx, int layer, ggml_tensor* normed, const Wanted& wanted);
-    void set_inputs(const int32_t* tokens, const Wanted& wanted);
+    void set_inputs(const int32_t* tokens, const Wanted& wanted, char* staged);
+    void compute(const int32_t* tokens, const Wanted& wanted, const Cancel& cancel, Captured& captured);
 
     Model& model_;
     ContextOptions options_;
@@ -89,6 +93,7 @@ class Context {
     Inputs in_{};
     Outputs out_{};
     ggml_backend_buffer_t gpu_inputs_ = nullptr; // on a GPU inputs lie where they are used
+    std::vector<char> staged_;                   // what is to be there, where none of it is pinned
     std::vector<int> slot_position_;             // position of the token in each used slot
     int used_ = 0;                               // slots in use
     int position_ = 0;                           // tokens read

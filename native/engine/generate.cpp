@@ -19,6 +19,8 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
         if (std::find(wanted.watch.begin(), wanted.watch.end(), layer) == wanted.watch.end())
             wanted.watch.push_back(layer);
     const std::vector<int> watch = wanted.watch;
+    // Then nothing else of the logits is needed where tokens are taken.
+    wanted.best = options.sampling.temperature <= 0;
 
     Captured captured;
     for (int first = 0; first < prompt; first += context.batch()) {
@@ -32,7 +34,9 @@ bool generate(Model& model, const Tokenizer& tokenizer, const GenerateOptions& o
     wanted.watch = watch;
     wanted.rows = {0};
     for (int made = 0; made < options.sampling.max_tokens; ++made) {
-        const int32_t token = sampler.next(captured.logits);
+        const int32_t token = wanted.best ? captured.best[0] : sampler.next(captured.logits);
+        if (token < 0 || token >= model.hyper.vocabulary) // none is the likeliest of what is no number
+            throw Error("internal", "The model computes no numbers for this prompt.");
         if (tokenizer.ends_generation(token))
             return true;
         GeneratedToken generated;
