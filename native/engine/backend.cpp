@@ -71,13 +71,16 @@ size_t Backend::free_memory() const {
     return free;
 }
 
+ggml_backend_buffer_type_t Backend::pinned_type() const {
+    ggml_backend_buffer_type_t pinned = gpu_ ? ggml_backend_dev_host_buffer_type(gpu_device()) : nullptr;
+    return pinned ? pinned : ggml_backend_get_default_buffer_type(cpu_);
+}
+
 char* Backend::pinned(size_t bytes) {
     if (!pinned_ || ggml_backend_buffer_get_size(pinned_) < bytes) {
         ggml_backend_buffer_free(pinned_);
         pinned_ = nullptr;
-        ggml_backend_buffer_type_t type = gpu_ ? ggml_backend_dev_host_buffer_type(gpu_device()) : nullptr;
-        if (type)
-            pinned_ = ggml_backend_buft_alloc_buffer(type, bytes);
+        pinned_ = ggml_backend_buft_alloc_buffer(pinned_type(), bytes);
     }
     return pinned_ ? static_cast<char*>(ggml_backend_buffer_get_base(pinned_)) : nullptr;
 }
@@ -86,9 +89,7 @@ ggml_backend_sched_t Backend::scheduler() {
     if (!scheduler_) {
         ggml_backend_t backends[] = {gpu_, cpu_};
         // What the CPU computes and the GPU goes on with is copied faster from memory that is pinned.
-        ggml_backend_buffer_type_t pinned = ggml_backend_dev_host_buffer_type(gpu_device());
-        ggml_backend_buffer_type_t types[] = {ggml_backend_get_default_buffer_type(gpu_),
-                                              pinned ? pinned : ggml_backend_get_default_buffer_type(cpu_)};
+        ggml_backend_buffer_type_t types[] = {ggml_backend_get_default_buffer_type(gpu_), pinned_type()};
         scheduler_ = ggml_backend_sched_new(backends, types, 2, max_nodes, false, true);
     }
     return scheduler_;

@@ -31,8 +31,8 @@ class Backend {
     int threads() const { return threads_; }
     // Tokens of a prompt computed at once. A GPU of 1,000 TFLOP/s is not kept busy by the 512 that suit a CPU.
     int batch() const { return gpu_ ? 2048 : 512; }
-    // At least so many bytes of the processor's memory that the GPU copies from and to without stopping for them; the
-    // same ones until more is asked for. Null where there are none.
+    // At least so many bytes of the processor's memory, pinned where the GPU's device offers that: it copies from and
+    // to them without a stop. The same ones until more is asked for; null where memory is short.
     char* pinned(size_t bytes);
     // Free bytes of the GPU's memory; 0 without one.
     size_t free_memory() const;
@@ -43,6 +43,7 @@ class Backend {
     friend class Planner;
     // Made with the first graph on the GPU and kept, so that its memory is not asked for again with every context.
     ggml_backend_sched_t scheduler();
+    ggml_backend_buffer_type_t pinned_type() const;
 
     ggml_backend_t cpu_ = nullptr, gpu_ = nullptr;
     ggml_backend_sched_t scheduler_ = nullptr;

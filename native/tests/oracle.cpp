@@ -1,4 +1,5 @@
 // libllama's own computation, for tests and benches to compare with: llama_decode of a prompt.
+#include "tests/oracle.h"
 #include "addon/task.h"
 #include "addon/values.h"
 #include "engine/backend.h"
@@ -135,6 +136,7 @@ Napi::Value decode(const Napi::CallbackInfo& call) {
 } // namespace longread
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+    exports.Set("generateBeside", Napi::Function::New(env, longread::generate_beside, "generateBeside"));
     exports.Set("decode", Napi::Function::New(env, longread::decode, "decode"));
     return exports;
 }

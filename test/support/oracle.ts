@@ -1,7 +1,7 @@
 /** libllama's own computation (native/tests/oracle.cpp), for tests and benches to compare with. */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { packageRoot } from '../../extension/engine/addon'
+import { packageRoot, type GenerateOptions } from '../../extension/engine/addon'
 
 export interface Oracle {
   /** llama_decode of a prompt: logits of the wanted rows, [row][vocabulary], and its seconds without loading. */
@@ -26,6 +26,16 @@ export interface Oracle {
     /** From the first generated token to the last. */
     readonly generateSeconds: number
   }>
+  /** Our own generation with layers beside the processor (native/tests/oracle-beside.cpp). */
+  generateBeside(
+    request: GenerateOptions & {
+      readonly path: string
+      readonly libraries: string
+      readonly threads: number
+      /** One more than the model has: the output, too. */
+      readonly layers: number
+    },
+  ): Promise<{ readonly tokens: Int32Array; readonly attention: Float32Array }>
 }
 
 export const loadOracle = (): Oracle =>

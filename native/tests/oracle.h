@@ -1,0 +1,12 @@
+// What the tests' own addon exports beside llama_decode (oracle.cpp).
+#pragma once
+#include <napi.h>
+
+namespace longread {
+
+// generateBeside({path, libraries, threads, layers, tokens, temperature, topP, seed, maxTokens, watch, watchHeads}) ->
+// {tokens, attention: [token][watched head][span]}: with the file's own weights, of which the first `layers` lie beside
+// the processor, or all with the output where there are fewer.
+Napi::Value generate_beside(const Napi::CallbackInfo& call);
+
+} // namespace longread
