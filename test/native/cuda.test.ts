@@ -98,7 +98,9 @@ for (const [name, options] of Object.entries(tiny))
           const [is, should] = await Promise.all([model, onCpu].map((m) => run((cancel) => m.logits(some, rows.subarray(0, count), cancel)))) // prettier-ignore
           shares.push(share(is!, should!))
         }
-        console.log(`        differs by ${shares.map((one) => one.toFixed(4)).join(' ')} for 1, 5, 300, 900, 1,037 tokens`)
+        console.log(
+          `        differs by ${shares.map((one) => one.toFixed(4)).join(' ')} for 1, 5, 300, 900, 1,037 tokens`,
+        )
         assert.ok(Math.max(...shares) < 0.08)
         model.dispose()
       })
