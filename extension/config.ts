@@ -3,7 +3,8 @@ import * as path from 'node:path'
 import * as vscode from 'vscode'
 import { section, type SettingName, type Settings } from './contributions'
 import { cacheFolder, resolveModel } from './engine/catalogue'
-import type { EngineOptions, SamplingOptions, StreamRequest } from './protocol/types'
+import { usualReading } from './infllm/choice'
+import type { AskRequest, EngineOptions, SamplingOptions, StreamRequest } from './protocol/types'
 
 function setting<N extends SettingName>(name: N, scope?: vscode.Uri): Settings[N] {
   // Declared in package.json, so there is always a value; VS Code's type does not know.
@@ -42,13 +43,21 @@ export async function streamRequest(folder: vscode.Uri): Promise<StreamRequest> 
   }
 }
 
-export interface AnswerSettings {
+export interface AnswerSettings extends Pick<AskRequest, 'reading'> {
   readonly sampling: SamplingOptions
   readonly readingTokens: number
 }
 
+/** Where answers come from, where the user says it. */
+export function readingSetting(folder?: vscode.Uri): Pick<AskRequest, 'reading'> {
+  const from = setting('answer.from', folder)
+  if (from === 'memory') return { reading: usualReading }
+  return from === 'afresh' ? { reading: from } : {}
+}
+
 export function answerSettings(folder?: vscode.Uri): AnswerSettings {
   return {
+    ...readingSetting(folder),
     sampling: {
       temperature: Math.min(5, Math.max(0, setting('answer.temperature', folder) || 0)),
       topP: 0.95,

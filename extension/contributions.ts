@@ -45,6 +45,7 @@ export interface Settings {
   readonly 'reading.threads': number
   readonly 'memory.keep': boolean
   readonly 'memory.folder': string
+  readonly 'answer.from': 'auto' | 'afresh' | 'memory'
   readonly 'answer.maxTokens': number
   readonly 'answer.readingTokens': number
   readonly 'answer.temperature': number
@@ -61,6 +62,7 @@ export const settingNames: Readonly<Record<SettingName, true>> = {
   'reading.threads': true,
   'memory.keep': true,
   'memory.folder': true,
+  'answer.from': true,
   'answer.maxTokens': true,
   'answer.readingTokens': true,
   'answer.temperature': true,

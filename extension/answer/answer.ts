@@ -40,7 +40,7 @@ export async function answer(
     'question' | 'before' | 'sampling' | 'readingTokens' | 'signals' | 'rerank' | 'rerankSeconds' | 'rarity' | 'within'
   >,
   tools: AnswerTools,
-): Promise<Omit<AskResult, 'timings'> & { timings: Omit<AskResult['timings'], 'stream' | 'total'> }> {
+): Promise<Omit<AskResult, 'from' | 'timings'> & { timings: Omit<AskResult['timings'], 'stream' | 'total'> }> {
   const { addon, model, profile } = memory.loaded
   const { question, before = [] } = request
   const meant = meantBy(question, before)

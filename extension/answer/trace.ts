@@ -1,4 +1,5 @@
 /** Every step of one answer with its time, as text: what was found and why, what was read, what was cited. */
+import { describeWay } from '../infllm/choice'
 import type { Turn } from '../protocol/chat'
 import { placeText } from './export'
 
@@ -22,6 +23,7 @@ export function traceText({ question, result, answer, state, asked }: Turn): str
       `${ms(Math.max(0, totalMs - recallMs - firstTokenMs))}  reading changes before, and the words of the answer`,
     )
     lines.push(`${ms(totalMs)}  in all`, '')
+    if (result.from) lines.push('[from]', describeWay(result.from), '')
     lines.push('[found]', '  rank  score   attn  words  again  place')
     result.found.forEach((unit, i) => {
       const { file, startLine, endLine, symbol, read } = unit

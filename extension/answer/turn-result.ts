@@ -25,6 +25,7 @@ export function turnResult(
     firstTokenMs: result.timings.firstToken,
     totalMs: result.timings.total,
     partial,
+    from: result.from,
   }
 }
 

@@ -3,7 +3,8 @@ import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { AskRequest } from '../protocol/types'
 import { describeMissing, printUnit } from './reading'
-import { describeMemory, memoryReadingOf, memoryReadingOptions, type MemoryReadingFlags } from './memory-reading'
+import { describeMemory, memoryReadingOptions, askedReading, type MemoryReadingFlags } from './memory-reading'
+import { describeWay } from '../infllm/choice'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
 import { jsonLine, oneLine, printable, seconds } from './terminal'
@@ -44,7 +45,7 @@ export function addAsking(program: Command): void {
 async function ask(dir: string, question: string, flags: AskFlags): Promise<void> {
   if (question.trim() === '') throw new LongreadError('usage', 'The question is empty.')
   const { temperature, topP, seed, maxTokens, readingTokens } = flags
-  const reading = memoryReadingOf(flags)
+  const reading = askedReading(flags)
   const request: AskRequest = {
     ...(await streamRequest(dir, flags)),
     ...recallPart(flags),
@@ -76,6 +77,7 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
     process.stdout.write(`\n${result.memory ? 'Looked up' : 'Read'}:\n`)
     for (const unit of result.reading) printUnit(unit)
     if (result.memory) process.stdout.write(`\n${describeMemory(result.memory)}\n`)
+    process.stdout.write(`\n${describeWay(result.from)}\n`)
     const { recall, firstToken, answer } = result.timings
     process.stdout.write(
       `\nFound in ${seconds(recall / 1000)}, first word after ${seconds(firstToken / 1000)} more, answered in ${seconds(answer / 1000)}.\n`,

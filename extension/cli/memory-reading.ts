@@ -2,11 +2,11 @@
 import { Option, type Command } from 'commander'
 import { LongreadError } from '../errors'
 import { settingsOf } from '../infllm/parameters'
-import type { MemoryReading, MemoryTotals } from '../protocol/types'
+import type { AskRequest, MemoryReading, MemoryTotals } from '../protocol/types'
 import { bytes } from './terminal'
 
 export interface MemoryReadingFlags {
-  readonly reading: 'afresh' | 'memory'
+  readonly reading: 'auto' | 'afresh' | 'memory'
   readonly units: MemoryReading['units']
   readonly choose?: MemoryReading['choose']
   readonly lookUps?: MemoryReading['lookUps']
@@ -14,17 +14,24 @@ export interface MemoryReadingFlags {
   readonly set: string
 }
 
+const ways =
+  'afresh: what is found is read again; memory: the whole folder is read as one text, of which every layer looks up keys and values (InfLLM)'
+
 /** Of every command that reads a folder. */
 export function streamReadingOptions(command: Command): Command {
+  return settings(
+    command.addOption(new Option('--reading <how>', ways).choices(['afresh', 'memory']).default('afresh')),
+  )
+}
+
+/** Of those that answer: by themselves they take the way by which the model answers better. */
+export function answeringWay(command: Command): Command {
+  const auto = `auto: whichever the model was measured to answer better by; ${ways}`
+  return command.addOption(new Option('--reading <how>', auto).choices(['auto', 'afresh', 'memory']).default('auto'))
+}
+
+function settings(command: Command): Command {
   return command
-    .addOption(
-      new Option(
-        '--reading <how>',
-        'afresh: what is found is read again; memory: the whole folder is read as one text, of which every layer looks up keys and values (InfLLM)',
-      )
-        .choices(['afresh', 'memory'])
-        .default('afresh'),
-    )
     .addOption(
       new Option('--units <which>', 'with --reading memory: units of code, or blocks of equally many tokens')
         .choices(['code', 'blocks'])
@@ -33,9 +40,9 @@ export function streamReadingOptions(command: Command): Command {
     .option('--set <name=value,…>', 'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8', '')
 }
 
-/** And of those that answer. */
+/** And how the memory answers. */
 export function memoryReadingOptions(command: Command): Command {
-  return streamReadingOptions(command)
+  return settings(answeringWay(command))
     .addOption(
       new Option(
         '--choose <who>',
@@ -52,7 +59,11 @@ export function memoryReadingOptions(command: Command): Command {
     .option('--twice', 'with --reading memory: the question is read again with what it found')
 }
 
-/** Undefined where units are read afresh; then none of its options may be given. */
+/** What a question asks for: undefined where it is left open. */
+export const askedReading = (flags: MemoryReadingFlags): AskRequest['reading'] =>
+  memoryReadingOf(flags) ?? (flags.reading === 'afresh' ? 'afresh' : undefined)
+
+/** Undefined where the memory is not asked for; then none of its options may be given. */
 export function memoryReadingOf(flags: MemoryReadingFlags): MemoryReading | undefined {
   const { reading, units, choose = 'layers', lookUps = 'each', twice = false, set } = flags
   if (reading === 'memory')

@@ -4,12 +4,14 @@ import type { Command } from 'commander'
 import { runSummary } from '../answer/summary/keeper'
 import { summaryText } from '../answer/summary/summarize'
 import { summariesIn } from '../store/folder'
+import { usualReading } from '../infllm/choice'
+import { answeringWay, type MemoryReadingFlags } from './memory-reading'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 import { withSession } from './session'
 import { jsonLine, printable } from './terminal'
 
 export function addSummarizing(program: Command): void {
-  commonOptions(program.command('summarize <dir>'))
+  answeringWay(commonOptions(program.command('summarize <dir>')))
     .summary('describe a whole repository, with citations')
     .description(
       'Writes Markdown: purpose, how to run it, a picture of folders and imports, entry points, main types, data flow, where to start, risks.\nBroken off, the next run goes on where it was.',
@@ -18,8 +20,12 @@ export function addSummarizing(program: Command): void {
     .action(summarize)
 }
 
-async function summarize(dir: string, flags: CommonFlags): Promise<void> {
-  const request = await streamRequest(dir, flags)
+type Flags = CommonFlags & Pick<MemoryReadingFlags, 'reading'>
+
+async function summarize(dir: string, flags: Flags): Promise<void> {
+  const stream = await streamRequest(dir, flags)
+  const reading = flags.reading === 'memory' ? usualReading : flags.reading === 'afresh' ? flags.reading : undefined
+  const request = { ...stream, ...(reading ? { reading } : {}) }
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const options = { signal, onProgress: view.show.bind(view) }
     await client.call('stream', request, options)

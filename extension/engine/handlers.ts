@@ -9,7 +9,7 @@ import { answer } from '../answer/answer'
 import { chat } from '../answer/chat'
 import { meantBy } from '../answer/conversation'
 import { completeAll } from '../answer/mentions'
-import { summarySection } from '../answer/summary/from-memory'
+import { summarySection, type AskAll } from '../answer/summary/from-memory'
 import { asLongreadError, LongreadError, noEightBits, noFolder } from '../errors'
 import type {
   CalibrateRequest,
@@ -22,6 +22,7 @@ import type {
   StreamRequest,
 } from '../protocol/types'
 import { MemoryStreams } from '../infllm/asking'
+import { chooseReading } from '../infllm/choice'
 import { namedFiles } from '../recall/backlog'
 import type { Step } from '../recall/calibration/features'
 import { contentsOf } from '../recall/contents'
@@ -75,20 +76,27 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
       }),
     ask: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
-        if (request.reading) return engine.streams.ask(request, request.reading, engine, tools)
         const started = performance.now()
+        // Who points at code gets it read.
+        const asked = request.within ? 'afresh' : request.reading
+        const { reading, from } = chooseReading(asked, (await engine.load(request, tools)).profile)
+        if (reading) return { ...(await engine.streams.ask(request, reading, engine, tools)), from }
         const memory = await engine.ready(request, [request.question], tools)
         const stream = performance.now() - started
         const answered = await engine.repairing(memory, request, tools, () => answer(memory, request, tools))
         const timings = { ...answered.timings, stream, total: performance.now() - started }
-        return { ...answered, ...missingOf(memory), timings }
+        return { ...answered, from, ...missingOf(memory), timings }
       }),
     chat: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => chat(await engine.load(request, tools), request, tools)),
     section: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, [], tools)
-        return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools))
+        const { reading } = chooseReading(request.reading, memory.loaded.profile)
+        const quiet = { ...tools, text: () => undefined }
+        const askAll: AskAll | undefined =
+          reading && ((asked) => engine.streams.ask({ ...request, ...asked }, reading, engine, quiet))
+        return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools, askAll))
       }),
     outline: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),

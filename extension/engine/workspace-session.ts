@@ -17,6 +17,7 @@ import type {
   RecallResult,
   Section,
   SectionId,
+  SectionRequest,
   StreamRequest,
   StreamResult,
   Unit,
@@ -180,10 +181,14 @@ export class WorkspaceSession {
   }
 
   /** One section of a summary of what is held, or of a folder of it. */
-  async section(section: SectionId, options: CallOptions & { readonly folder?: string } = {}): Promise<Section> {
-    const { folder = '' } = options
+  async section(
+    section: SectionId,
+    options: CallOptions & Pick<SectionRequest, 'folder' | 'reading'> = {},
+  ): Promise<Section> {
+    const { folder = '', reading } = options
+    const how = { folder, ...(reading ? { reading } : {}) }
     return this.#first(options, (request, now, watched) =>
-      this.engine.call('section', { ...request, section, folder, now }, watched),
+      this.engine.call('section', { ...request, section, ...how, now }, watched),
     )
   }
 

@@ -31,7 +31,12 @@ const unitsRecalled = 64
 export class MemoryStreams {
   private held: { readonly key: string; readonly stream: MemoryStream } | undefined
 
-  async ask(request: AskRequest, reading: MemoryReading, engine: Loading, tools: CallTools): Promise<AskResult> {
+  async ask(
+    request: AskRequest,
+    reading: MemoryReading,
+    engine: Loading,
+    tools: CallTools,
+  ): Promise<Omit<AskResult, 'from'>> {
     const started = performance.now()
     const { question, before = [] } = request
     const byRecall = reading.choose === 'recall'

@@ -2,7 +2,7 @@
  * What the chat panel's webview and its host say to one another: one union of messages a direction. The webview keeps nothing that
  * cannot be asked for again: it says `ready` and is told everything.
  */
-import type { Citation, FoundBy, Place, UnitReference } from './types'
+import type { AnsweredFrom, Citation, FoundBy, Place, UnitReference } from './types'
 
 /** What mends an error: a command of the extension, or its settings. */
 export type Remedy = 'downloadModel' | 'chooseModel' | 'restartEngine' | 'showLog' | 'openSettings' | 'openFolder'
@@ -55,6 +55,8 @@ export interface TurnResult {
   readonly totalMs: number
   /** The question was asked while not all had been read. */
   readonly partial: boolean
+  /** Where the answer came from, and why from there; chats of before do not know. */
+  readonly from?: AnsweredFrom
 }
 
 export interface Turn {

@@ -273,17 +273,33 @@ export interface MemoryReading {
 
 export interface AskRequest extends StreamRequest, RecallOptions, QuestionOptions {
   readonly question: string
-  /** Left out: units are found and read afresh. */
-  readonly reading?: MemoryReading
+  /** Left out: by whichever way the model answers better, as far as that was measured. */
+  readonly reading?: 'afresh' | MemoryReading
   readonly sampling: SamplingOptions
   /** Tokens of code that the model reads before it answers. */
   readonly readingTokens: number
 }
 
+/** Planted constants that a model answered exactly: by either way, and how many there were. */
+export interface AnsweringFigures {
+  readonly afresh: number
+  readonly memory: number
+  readonly of: number
+}
+
+/** Where an answer came from, and why from there. */
+export interface AnsweredFrom {
+  readonly way: 'afresh' | 'memory'
+  /** True where the request said so. */
+  readonly asked?: boolean
+  /** Left out where nobody measured the model. */
+  readonly figures?: AnsweringFigures
+}
+
 /** The sections of a summary, in their order. */
 export type SectionId = 'purpose' | 'run' | 'architecture' | 'entries' | 'types' | 'flow' | 'changes' | 'risks'
 
-export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'now'> {
+export interface SectionRequest extends StreamRequest, Pick<QuestionOptions, 'now'>, Pick<AskRequest, 'reading'> {
   readonly section: SectionId
   /** Only of this folder, with a slash at its end. */
   readonly folder?: string
@@ -357,6 +373,7 @@ export interface AskResult {
   readonly recalled: readonly RecalledUnit[]
   /** False when nothing in the memory fits the question and the answer says so. */
   readonly found: boolean
+  readonly from: AnsweredFrom
   /** Left out when everything was held. */
   readonly missing?: Missing
   /** Of an answer from memory: what was read and where it is. */

@@ -13,7 +13,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Head, KeyFormat, ModelInfo } from '../engine/addon'
 import { badProfile } from '../errors'
-import type { CalibrationFigures } from '../protocol/types'
+import type { AnsweringFigures, CalibrationFigures } from '../protocol/types'
 import gemma3 from './profiles/gemma3-270m.json'
 import smollm2 from './profiles/smollm2-135m.json'
 
@@ -48,6 +48,8 @@ export interface Profile {
   readonly made?: Calibrated
   /** How much the likelihood of the question counts, for the units that are read again. */
   readonly rerankWeight: number
+  /** Which way the model answers better (infllm/choice.ts). */
+  readonly answered?: AnsweringFigures
 }
 
 export interface Calibrated {

@@ -8,7 +8,7 @@ import { inNotice } from '../answer/plain'
 import { runSummary } from '../answer/summary/keeper'
 import { relinked } from '../answer/summary/links'
 import { heldIn, sectionIds, summaryText } from '../answer/summary/summarize'
-import { streamRequest } from '../config'
+import { readingSetting, streamRequest } from '../config'
 import { LongreadError } from '../errors'
 import { summariesIn } from '../store/folder'
 import type { Section } from '../protocol/types'
@@ -74,7 +74,7 @@ export async function write(
     part,
     model: path.basename(model),
     folder: memory === null ? undefined : summariesIn(memory),
-    make: (id) => session.section(id, { signal, folder: part }),
+    make: (id) => session.section(id, { signal, folder: part, ...readingSetting(folder.uri) }),
     onSections: (sections) => {
       const all = [...sections]
       shown = shown.then(() => show(all))

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NativeModel } from '../../extension/engine/addon'
-import { memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
+import { askedReading, memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
 import { layOutRepository, unitAt, type LaidOutUnit } from '../../extension/infllm/layout'
 import { MemoryStream } from '../../extension/infllm/memory-stream'
 import { paper, settingsOf, usualParameters } from '../../extension/infllm/parameters'
@@ -232,5 +232,8 @@ describe('the parameters of InfLLM', () => {
       parameters: { topk: 4 },
     })
     assert.throws(() => memoryReadingOf({ ...usual, choose: 'recall' }), /need --reading memory/)
+    assert.throws(() => askedReading({ ...usual, reading: 'auto', choose: 'recall' }), /need --reading memory/)
+    assert.equal(askedReading(usual), 'afresh')
+    assert.equal(askedReading({ ...usual, reading: 'auto' }), undefined)
   })
 })

@@ -132,7 +132,15 @@ export const createHandlers: HandlersModule['createHandlers'] = ({ device }) => 
       const tokens = await behave(request, tools)
       tools.text(' world')
       const timings = { stream: 0, recall: 0, firstToken: 0, answer: 0, total: tokens }
-      return { answer: 'Hello world', citations: [], reading: [], recalled: [], found: true, timings }
+      return {
+        answer: 'Hello world',
+        citations: [],
+        reading: [],
+        recalled: [],
+        found: true,
+        from: { way: 'afresh' },
+        timings,
+      }
     },
     async chat() {
       await delay(1)

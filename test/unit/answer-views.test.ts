@@ -188,6 +188,7 @@ describe('a whole answer', () => {
     reading,
     recalled: [...reading, ...Array.from({ length: 30 }, (_, i) => unit(`c${i}.ts`, 1, 2))],
     found: true,
+    from: { way: 'afresh' },
     timings: { stream: 0, recall: 1, firstToken: 2, answer: 3, total: 4 },
   }
   const shown = turnResult(result, 'What?', false, new Map([['a.ts', 'run\n'.repeat(5)]]), fill)

@@ -19,6 +19,7 @@ const result: AskResult = {
   reading: [],
   recalled: [],
   found: true,
+  from: { way: 'afresh' },
   timings: { stream: 0, recall: 0, firstToken: 0, answer: 0, total: 0 },
 }
 const held = {

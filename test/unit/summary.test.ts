@@ -41,6 +41,7 @@ const answer = (text: string): AskResult => ({
   reading: [],
   recalled: [],
   found: true,
+  from: { way: 'afresh' },
   timings: { stream: 0, recall: 0, firstToken: 0, answer: 0, total: 0 },
 })
 

@@ -1,5 +1,5 @@
 /** Makes the sections of a summary in the engine process, from a memory and the files as they are. */
-import type { Section, SectionRequest } from '../../protocol/types'
+import type { AskRequest, AskResult, Section, SectionRequest } from '../../protocol/types'
 import type { Memory } from '../../recall/memory'
 import { recall } from '../../recall/recall'
 import { readSource } from '../../workspace/discovery'
@@ -11,11 +11,20 @@ const how = { signals: 'all', rerank: true, rarity: true } as const
 /** One to three sentences; the sections are short. */
 const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: 120 }
 const readingTokens = 700
+/** Of the whole repository's units, where recall chooses them for a memory. */
+const top = 24
 
+/** Asks the whole repository another way than by units read afresh. */
+export type AskAll = (
+  request: Pick<AskRequest, 'question' | 'sampling' | 'readingTokens' | 'top' | 'signals' | 'rerank' | 'rarity'>,
+) => Promise<Pick<AskResult, 'answer' | 'citations'>>
+
+/** @param askAll for questions to the whole repository; those about places in it are answered from units read afresh */
 export function summarySection(
   memory: Memory,
   { section, folder = '' }: Pick<SectionRequest, 'section' | 'folder'>,
   tools: AnswerTools,
+  askAll?: AskAll,
 ): Promise<Section> {
   const inside = folder === '' ? {} : { within: [{ file: folder }] }
   const quiet = { ...tools, text: () => undefined }
@@ -26,9 +35,8 @@ export function summarySection(
   }
   return makeSection(section, memory.outline(), folder, {
     ask: async (question, within) => {
-      const request = { question, sampling, readingTokens, ...how, ...(within ? { within } : inside) }
-      const { timings, ...result } = await answer(memory, request, quiet)
-      return { ...result, timings: { ...timings, stream: 0, total: 0 } }
+      if (askAll && !within && folder === '') return askAll({ question, sampling, readingTokens, top, ...how })
+      return answer(memory, { question, sampling, readingTokens, ...how, ...(within ? { within } : inside) }, quiet)
     },
     recall: (question, top) => recall(memory, question, { top, ...how, rerank: false, ...inside }, tools),
     text,

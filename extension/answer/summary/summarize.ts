@@ -85,7 +85,7 @@ async function types(repository: Repository, tools: SummaryTools): Promise<strin
 }
 
 /** An answer with the places behind its sentences. */
-function told({ answer, citations }: AskResult): string {
+function told({ answer, citations }: Pick<AskResult, 'answer' | 'citations'>): string {
   const ends = sentences(answer).map(({ end }) => end)
   const marks = ends.flatMap((at, sentence) => {
     const places = new Set(citations.filter((c) => c.sentence === sentence).map((c) => cite(c)))

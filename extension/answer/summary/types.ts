@@ -4,7 +4,7 @@ import type { References } from '../../workspace/units'
 import { inMarkdown } from '../plain'
 
 export interface SummaryTools {
-  ask(question: string, within?: readonly Place[]): Promise<AskResult>
+  ask(question: string, within?: readonly Place[]): Promise<Pick<AskResult, 'answer' | 'citations'>>
   recall(question: string, top: number): Promise<RecallResult>
   /** Empty where the file has gone. */
   text(file: string): Promise<string>

@@ -20,7 +20,7 @@ import type {
   ToChat,
   Turn,
 } from '../../protocol/chat'
-import type { AskResult, Place, SamplingOptions } from '../../protocol/types'
+import type { AskRequest, AskResult, Place, SamplingOptions } from '../../protocol/types'
 import type { Translate } from '../status-text'
 import { newConversation, type History } from './history'
 import { doing, sessionView } from './session-view'
@@ -36,7 +36,7 @@ export interface ChatHost {
   post(message: ToChat): void
   /** A folder by its URI, else the current one. */
   folder(uri?: string): ChatFolder | undefined
-  settings(uri: string): { readonly sampling: SamplingOptions; readonly readingTokens: number }
+  settings(uri: string): Pick<AskRequest, 'sampling' | 'readingTokens' | 'reading'>
   /** Why there is no folder to ask about. */
   noFolder(): string
   failure(thrown: unknown): { readonly message: string; readonly remedy?: Remedy }
@@ -200,7 +200,7 @@ export class ChatController {
   ): Promise<void> {
     const { host } = this
     const { id } = turn
-    const { sampling, readingTokens } = host.settings(folder.uri)
+    const { sampling, ...settings } = host.settings(folder.uri)
     const pointed = (one: Turn) => point(one.question, one.mentions, (name) => host.t('Explain {0}.', name))
     const words = (one: Turn) => pointed(one).question
     const { question, within } = pointed(turn)
@@ -215,7 +215,7 @@ export class ChatController {
           ...promptly,
           question,
           before: earlierTurns(turns, words),
-          readingTokens,
+          ...settings,
           sampling: { ...sampling, ...again },
           ...(within ? { within } : {}),
         },

@@ -6,7 +6,7 @@ import { labelOf } from '../../answer/mentions'
 import { inNotice } from '../../answer/plain'
 import { asLongreadError } from '../../errors'
 import type { CodeAction, Mention, PanelCommand, Remedy, ToChat, Turn } from '../../protocol/chat'
-import type { Place, SamplingOptions } from '../../protocol/types'
+import type { Place } from '../../protocol/types'
 import { insertAtCursor, type Proposals } from '../apply'
 import { mend, messageOf, remedyOf } from '../failure'
 import { noFolderText } from '../no-folder'
@@ -40,7 +40,7 @@ export class EditorChatHost implements ChatHost {
     return folder && asFolder(this.sessions.of(folder))
   }
 
-  settings(uri: string): { readonly sampling: SamplingOptions; readonly readingTokens: number } {
+  settings(uri: string): ReturnType<ChatHost['settings']> {
     return answerSettings(vscode.Uri.parse(uri))
   }
 
