@@ -152,6 +152,13 @@ describe('the default model on a GPU', function () {
     assert.deepEqual(is.slice(0, 8), should.slice(0, 8))
   })
 
+  // Batches of 2,048 tokens, then one of 1,024 and more that fills no tile of the kernel which goes over its mask: without rows for
+  // all of the tile, 2,038 rows of 4,096 slots and 2,035 of 8,192 end the process (32 KB past the last mapped page).
+  for (const count of [4086, 8179])
+    it(`reads ${count} tokens and goes on`, async () => {
+      assert.equal((await greedy(onGpu, sampleTokens(onCpu, count), 3)).length, 3)
+    })
+
   it('ranks units as the processor does, with its keys or with the processor’s, but for near ties', async () => {
     const tokens = sampleTokens(onCpu, 2000)
     const question = onCpu.tokenize('Where are retries counted?', false)
