@@ -56,14 +56,15 @@ __device__ inline StreamLayer layer_at(const LayerRange& range, size_t i) {
 // A warp a key head of a slot: blockIdx.y is the layer.
 template <int HeadSize>
 __global__ void __launch_bounds__(warps* warp_threads)
-    slide_kernel(LayerRange range, int from, int count, StreamLayout l, Heads h) {
+    slide_kernel(LayerRange range, int to, int by, int count, StreamLayout l, Heads h) {
     const int item = static_cast<int>(blockIdx.x * warps + threadIdx.x / warp_threads);
-    const int lane = static_cast<int>(threadIdx.x % warp_threads), slot = item / h.key_heads;
-    if (slot >= count) // the whole warp
+    const int lane = static_cast<int>(threadIdx.x % warp_threads);
+    if (item / h.key_heads >= count) // the whole warp
         return;
+    const int slot = to + item / h.key_heads;
     const StreamLayer layer = layer_at(range, blockIdx.y);
     const size_t part = static_cast<size_t>(item % h.key_heads) * HeadSize;
-    const size_t read = static_cast<size_t>(l.window_row + from + slot) * l.width() + part;
+    const size_t read = static_cast<size_t>(l.window_row + by + slot) * l.width() + part;
     const size_t write = static_cast<size_t>(l.window_row + slot) * l.width() + part;
     Heads plain = h; // biases and norms are in the keys already
     plain.bias = plain.query_norm = plain.key_norm = nullptr;
@@ -76,7 +77,7 @@ __global__ void __launch_bounds__(warps* warp_threads)
     for (int head = item % h.key_heads * l.group() + lane; head < (item % h.key_heads + 1) * l.group();
          head += warp_threads) {
         float* received = layer.received + static_cast<size_t>(head) * l.capacity;
-        received[slot] = received[from + slot];
+        received[slot] = received[by + slot];
     }
 }
 
@@ -152,11 +153,11 @@ void place_tokens(const __half* qkv, const StreamBlock* first, int rows, int dis
            rows, distance, layout, heads, near, far, layer);
 }
 
-void slide_window(const LayerRange& layers, int from, int count, const StreamLayout& layout, const Heads& heads,
+void slide_window(const LayerRange& layers, int to, int by, int count, const StreamLayout& layout, const Heads& heads,
                   cudaStream_t stream) {
     launch(layout.head_size == 64 ? slide_kernel<64> : slide_kernel<128>,
            dim3(whole(blocks_for(count * heads.key_heads, warps)), whole(layers.count)), warps * warp_threads, 0,
-           stream, layers, from, count, layout, heads);
+           stream, layers, to, by, count, layout, heads);
 }
 
 void make_sinks(const LayerRange& layers, int sinks, int from, int count, const StreamLayout& layout,

@@ -142,8 +142,8 @@ void make_sinks(const LayerRange& layers, int sinks, int from, int count, const 
 // Representative keys of units [first, end): means of the repr_topk tokens that received most, of each head.
 void represent_units(const LayerRange& layers, const StreamUnit* units, int first, int end, int base,
                      __half* const* chunks, const StreamLayout& layout, cudaStream_t stream);
-// Moves `count` slots from `from` on to the front, where none of them may lie, and rotates their keys anew.
-void slide_window(const LayerRange& layers, int from, int count, const StreamLayout& layout, const Heads& heads,
+// Moves `count` slots from to + by on to `to`, where none of them may lie but itself, and rotates their keys anew.
+void slide_window(const LayerRange& layers, int to, int by, int count, const StreamLayout& layout, const Heads& heads,
                   cudaStream_t stream);
 
 } // namespace longread::gpu

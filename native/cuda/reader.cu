@@ -22,22 +22,11 @@ constexpr int logit_rows = 1024, logit_columns = 8192;
 
 const __half* halves(const uint16_t* from) { return reinterpret_cast<const __half*>(from); }
 
-// Products of a layer. `keys` is that of the last one, of which nothing else is wanted.
-struct Products {
-    Product qkv, keys, output, gate_up, down;
-
-    explicit Products(const LongreadShape& s) {
-        const int mixed = s.heads * s.head_size, key_width = s.key_heads * s.head_size;
-        const int all = mixed + 2 * key_width;
-        qkv = {s.embedding, all, all, false};
-        keys = {s.embedding, key_width, all, false};
-        output = {mixed, s.embedding, s.embedding, true};
-        gate_up = {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false};
-        down = {s.feed_forward, s.embedding, s.embedding, true};
-        for (Product* each : {&qkv, &keys, &output, &gate_up, &down})
-            each->eight = s.eight != 0;
-    }
-};
+// Of the last layer, of which nothing else is wanted.
+Product key_product(const LongreadShape& s) {
+    const int width = s.key_heads * s.head_size;
+    return {s.embedding, width, s.heads * s.head_size + 2 * width, false, s.eight != 0};
+}
 
 } // namespace
 
@@ -57,42 +46,18 @@ void Reader::check_shape(const LongreadShape& s) {
         throw std::runtime_error("no kernel reads a model of this shape");
 }
 
-namespace {
-
-// Of a batch of so many rows: what attention takes and gives, or the feed-forward part of as many as are taken at once.
-size_t wide_halves(const LongreadShape& s, int rows) {
-    const size_t heads = static_cast<size_t>(2 * s.heads + 2 * s.key_heads) * s.head_size;
-    return std::max(static_cast<size_t>(rows) * heads,
-                    static_cast<size_t>(std::min(rows, s.rows)) * 3 * static_cast<size_t>(s.feed_forward));
-}
-
-// Numbers that are multiplied at once, where they are in 8 bit.
-size_t most_eights(const LongreadShape& s, int rows) {
-    const size_t widest = static_cast<size_t>(std::max(s.embedding, s.heads * s.head_size));
-    return !s.eight ? 0
-                    : std::max(static_cast<size_t>(rows) * widest,
-                               static_cast<size_t>(std::min(rows, s.rows)) * static_cast<size_t>(s.feed_forward));
-}
-
-} // namespace
-
 uint64_t Reader::bytes(const LongreadShape& s) {
     check_shape(s);
-    const uint64_t embedding = static_cast<uint64_t>(s.embedding), size = static_cast<uint64_t>(s.head_size);
-    const uint64_t mixed = static_cast<uint64_t>(s.heads) * size, key_width = static_cast<uint64_t>(s.key_heads) * size;
-    const uint64_t layer = embedding * (2 * mixed + 2 * key_width + 3 * static_cast<uint64_t>(s.feed_forward));
-    const uint64_t weights = (s.eight ? 1 : 2) * layer * static_cast<uint64_t>(s.layers) +
-                             2 * embedding * static_cast<uint64_t>(s.vocabulary);
-    const uint64_t rows = static_cast<uint64_t>(s.positions) * embedding * (sizeof(float) + 2) +
-                          2 * wide_halves(s, s.positions) + most_eights(s, s.positions);
     // 64 MB: cuBLASLt's own memory, and what rounding up to whole pages takes.
-    return weights + rows + static_cast<uint64_t>(s.positions) * size * sizeof(float) + (uint64_t{64} << 20);
+    return weight_bytes(s) + row_bytes(s, s.positions) +
+           static_cast<uint64_t>(s.positions) * static_cast<uint64_t>(s.head_size) * sizeof(float) +
+           (uint64_t{64} << 20);
 }
 
 Reader::Reader(const char* bus_id, const char* cublas, const LongreadShape& shape, const float* turns,
                const uint16_t* embedding)
     : shape_((check_shape(shape), shape)), device_(use_device(bus_id)), linear_(cublas),
-      layers_(static_cast<size_t>(shape.layers)) {
+      layers_(static_cast<size_t>(shape.layers)), rows_(shape.eight != 0) {
     const size_t width = static_cast<size_t>(shape.embedding);
     turns_.upload(turns, static_cast<size_t>(shape.positions) * shape.head_size);
     embedding_.upload(halves(embedding), static_cast<size_t>(shape.vocabulary) * width);
@@ -105,48 +70,14 @@ void Reader::reserve(int rows) {
     x_.reserve(numbers);
     normed_.reserve(numbers);
     wide_.reserve(wide_halves(shape_, rows));
-    eights_.reserve(most_eights(shape_, rows));
-    scales_.reserve(shape_.eight ? static_cast<size_t>(rows) : 0);
-}
-
-void Reader::set(Weights& to, const uint16_t* from, size_t rows, size_t width) {
-    if (!shape_.eight)
-        return to.halves.upload(halves(from), rows * width);
-    Buffer<__half> whole;
-    whole.upload(halves(from), rows * width);
-    to.eights.reserve(rows * width);
-    to.scales.reserve(rows);
-    to_eights(whole.data(), to.eights.data(), to.scales.data(), static_cast<int>(rows), static_cast<int>(width),
-              computing_);
-    computing_.wait();
-}
-
-Factor Reader::factor(const __half* x, int rows, int width) {
-    if (!shape_.eight)
-        return x;
-    to_eights(x, eights_.data(), scales_.data(), rows, width, computing_);
-    return {eights_.data(), scales_.data()};
+    rows_.reserve(shape_, rows);
 }
 
 void Reader::set_layer(int number, const LongreadLayer& w) {
     check(cudaSetDevice(device_), "the GPU cannot be used");
     if (number < 0 || number >= shape_.layers)
         throw std::runtime_error("there is no such layer");
-    Layer& layer = layers_[static_cast<size_t>(number)];
-    const size_t width = static_cast<size_t>(shape_.embedding), feed = static_cast<size_t>(shape_.feed_forward);
-    const size_t mixed = head_width(shape_.heads), all = mixed + 2 * head_width(shape_.key_heads);
-    set(layer.qkv, w.qkv, all, width);
-    set(layer.output, w.output, width, mixed);
-    set(layer.gate_up, w.gate_up, 2 * feed, width);
-    set(layer.down, w.down, width, feed);
-    layer.attention_norm.upload(w.attention_norm, width);
-    layer.feed_norm.upload(w.feed_norm, width);
-    if (w.qkv_bias)
-        layer.qkv_bias.upload(w.qkv_bias, all);
-    if (w.query_norm)
-        layer.query_norm.upload(w.query_norm, static_cast<size_t>(shape_.head_size));
-    if (w.key_norm)
-        layer.key_norm.upload(w.key_norm, static_cast<size_t>(shape_.head_size));
+    layers_[static_cast<size_t>(number)].upload(w, shape_, computing_);
 }
 
 void Reader::set_recall(const LongreadRecall& r) {
@@ -233,23 +164,8 @@ void Reader::Lists::send(const LongreadBatch& b, cudaStream_t stream) {
     units = reinterpret_cast<const LongreadUnit*>(there.data() + lists[6].at);
 }
 
-Heads Reader::heads_of(const Layer& layer) const {
-    return {shape_.heads,          shape_.key_heads,        shape_.neox != 0,      shape_.norm_epsilon,
-            layer.qkv_bias.data(), layer.query_norm.data(), layer.key_norm.data(), turns_.data()};
-}
-
-// Before the first batch, while nothing that is overwritten matters.
 void Reader::tune() {
-    const Products products(shape_);
-    const Layer& w = layers_[0];
-    const auto tune = [&](const Product& product, const __half* x, const Weights& weights, void* y) {
-        const Factor factor = shape_.eight ? Factor(eights_.data(), scales_.data()) : Factor(x);
-        linear_.tune(product, factor, weights.from(0, 0), y, shape_.rows, computing_);
-    };
-    tune(products.qkv, normed_.data(), w.qkv, wide_.data());
-    tune(products.output, wide_.data(), w.output, x_.data());
-    tune(products.gate_up, normed_.data(), w.gate_up, wide_.data());
-    tune(products.down, wide_.data(), w.down, x_.data());
+    tune_products(linear_, shape_, layers_[0], rows_, normed_.data(), wide_.data(), x_.data(), computing_);
     tuned_ = true;
 }
 
@@ -262,7 +178,7 @@ void Reader::begin(const LongreadBatch& batch) {
     if (batch.rows < 1 || batch.rows > shape_.positions)
         throw std::runtime_error("a batch has too many rows, or none");
     for (int l = 0; l <= recall_.deepest; ++l)
-        if (!layers_[static_cast<size_t>(l)].down.there())
+        if (!layers_[static_cast<size_t>(l)].there())
             throw std::runtime_error("a layer has no weights");
     if (!tuned_)
         tune();
@@ -292,23 +208,24 @@ void Reader::begin(const LongreadBatch& batch) {
 
 void Reader::read(const LongreadBatch& batch, Slot& slot) {
     const LongreadShape& s = shape_;
-    const Products products(s);
+    const LayerProducts products(s);
     const Lists& lists = slot.lists;
     const size_t mixed_width = head_width(s.heads);
     __half* qkv = wide_.data();
 
     embed(embedding_.data(), lists.tokens, x_.data(), batch.rows, s.embedding, computing_);
     for (int l = 0; l <= recall_.deepest; ++l) {
-        const Layer& w = layers_[static_cast<size_t>(l)];
+        const LayerWeights& w = layers_[static_cast<size_t>(l)];
         const bool last = l == recall_.deepest;
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
         const size_t first = last ? mixed_width : 0; // row of the weights, and number of a row
-        linear_.multiply(last ? products.keys : products.qkv, factor(normed_.data(), batch.rows, s.embedding),
+        linear_.multiply(last ? key_product(s) : products.qkv,
+                         rows_.of(normed_.data(), batch.rows, s.embedding, computing_),
                          w.qkv.from(first, static_cast<size_t>(s.embedding)), qkv + first, batch.rows, computing_);
         const auto [first_slot, slots] = recall_.slots_of[static_cast<size_t>(l)];
         if (slots > 0)
             pack(qkv, lists.kept_rows, lists.groups, batch.group_count, recall_.format, first_slot, slots,
-                 recall_.key_head.data(), s.head_size, heads_of(w), slot.keys.data(), computing_);
+                 recall_.key_head.data(), s.head_size, w.heads(shape_, turns_.data()), slot.keys.data(), computing_);
         if (last)
             break;
         attend(w, batch, lists, qkv);
@@ -316,9 +233,9 @@ void Reader::read(const LongreadBatch& batch, Slot& slot) {
     }
 }
 
-void Reader::attend(const Layer& w, const LongreadBatch& batch, const Lists& lists, __half* qkv) {
+void Reader::attend(const LayerWeights& w, const LongreadBatch& batch, const Lists& lists, __half* qkv) {
     const LongreadShape& s = shape_;
-    const Heads heads = heads_of(w);
+    const Heads heads = w.heads(shape_, turns_.data());
     const AttentionWindow window{s.window, s.sinks, s.attention_scale};
     __half* mixed = qkv + static_cast<size_t>(batch.rows) * (head_width(s.heads) + 2 * head_width(s.key_heads));
     shifted_.reserve(static_cast<size_t>(batch.shift_count) * s.sinks * head_width(s.key_heads));
@@ -327,24 +244,24 @@ void Reader::attend(const Layer& w, const LongreadBatch& batch, const Lists& lis
         shift_sinks(qkv, lists.shifts, batch.shift_count, s.sinks, s.shift_length, s.head_size, heads, shifted_.data(),
                     computing_);
     attention(qkv, shifted_.data(), lists.tiles, batch.tile_count, window, s.head_size, heads, mixed, computing_);
-    linear_.multiply(Products(s).output, factor(mixed, batch.rows, s.heads * s.head_size), w.output.from(0, 0),
-                     x_.data(), batch.rows, computing_);
+    linear_.multiply(LayerProducts(s).output, rows_.of(mixed, batch.rows, s.heads * s.head_size, computing_),
+                     w.output.from(0, 0), x_.data(), batch.rows, computing_);
 }
 
-void Reader::feed(const Layer& w, const LongreadBatch& batch) {
+void Reader::feed(const LayerWeights& w, const LongreadBatch& batch) {
     const LongreadShape& s = shape_;
-    const Products products(s);
+    const LayerProducts products(s);
     __half *gate_up = wide_.data(),
            *fed = gate_up + static_cast<size_t>(std::min(batch.rows, s.rows)) * 2 * static_cast<size_t>(s.feed_forward);
     norm(x_.data(), w.feed_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
     for (int first = 0; first < batch.rows; first += s.rows) {
         const int count = std::min(s.rows, batch.rows - first);
         const size_t from = static_cast<size_t>(first) * static_cast<size_t>(s.embedding);
-        linear_.multiply(products.gate_up, factor(normed_.data() + from, count, s.embedding), w.gate_up.from(0, 0),
-                         gate_up, count, computing_);
+        linear_.multiply(products.gate_up, rows_.of(normed_.data() + from, count, s.embedding, computing_),
+                         w.gate_up.from(0, 0), gate_up, count, computing_);
         gate(gate_up, fed, count, s.feed_forward, computing_);
-        linear_.multiply(products.down, factor(fed, count, s.feed_forward), w.down.from(0, 0), x_.data() + from, count,
-                         computing_);
+        linear_.multiply(products.down, rows_.of(fed, count, s.feed_forward, computing_), w.down.from(0, 0),
+                         x_.data() + from, count, computing_);
     }
 }
 
@@ -355,7 +272,7 @@ void Reader::begin_at_once(const LongreadBatch& batch, int layers) {
     if (batch.rows < 1 || batch.rows > shape_.positions)
         throw std::runtime_error("a batch has too many rows, or none");
     for (int l = 0; l < layers; ++l)
-        if (!layers_[static_cast<size_t>(l)].down.there())
+        if (!layers_[static_cast<size_t>(l)].there())
             throw std::runtime_error("a layer has no weights");
     if (!tuned_)
         tune();
@@ -379,10 +296,10 @@ void Reader::heads(const LongreadBatch& batch, const int32_t* layers, int layer_
     const size_t numbers = static_cast<size_t>(batch.rows - first) * width;
     heads_here_.reserve(numbers * static_cast<size_t>(layer_count));
     for (int l = 0, next = 0; l <= deepest; ++l) {
-        const Layer& w = layers_[static_cast<size_t>(l)];
+        const LayerWeights& w = layers_[static_cast<size_t>(l)];
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        linear_.multiply(Products(s).qkv, factor(normed_.data(), batch.rows, s.embedding), w.qkv.from(0, 0),
-                         wide_.data(), batch.rows, computing_);
+        linear_.multiply(LayerProducts(s).qkv, rows_.of(normed_.data(), batch.rows, s.embedding, computing_),
+                         w.qkv.from(0, 0), wide_.data(), batch.rows, computing_);
         if (layers[next] == l)
             check(cudaMemcpyAsync(heads_here_.data() + numbers * static_cast<size_t>(next++),
                                   wide_.data() + static_cast<size_t>(first) * width, numbers * sizeof(__half),
@@ -418,10 +335,10 @@ void Reader::likelihoods(const LongreadBatch& batch, const int32_t* rows, const 
     wanted_rows_.upload(rows, static_cast<size_t>(count));
     wanted_.upload(wanted, static_cast<size_t>(count));
 
-    for (const Layer& w : layers_) {
+    for (const LayerWeights& w : layers_) {
         norm(x_.data(), w.attention_norm.data(), normed_.data(), batch.rows, s.embedding, s.norm_epsilon, computing_);
-        linear_.multiply(Products(s).qkv, factor(normed_.data(), batch.rows, s.embedding), w.qkv.from(0, 0),
-                         wide_.data(), batch.rows, computing_);
+        linear_.multiply(LayerProducts(s).qkv, rows_.of(normed_.data(), batch.rows, s.embedding, computing_),
+                         w.qkv.from(0, 0), wide_.data(), batch.rows, computing_);
         attend(w, batch, deep_lists_, wide_.data());
         feed(w, batch);
     }

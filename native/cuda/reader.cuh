@@ -2,9 +2,8 @@
 // through all layers, for how likely tokens are.
 #pragma once
 #include "cuda/check.cuh"
-#include "cuda/heads.cuh"
 #include "cuda/interface.h"
-#include "cuda/linear.cuh"
+#include "cuda/layer-weights.cuh"
 #include <vector>
 
 namespace longread::gpu {
@@ -33,22 +32,6 @@ class Reader {
     static uint64_t bytes(const LongreadShape& shape);
 
   private:
-    // A matrix [row][width] as the products take it: one of the two is there.
-    struct Weights {
-        Buffer<__half> halves;
-        Buffer<uint8_t> eights;
-        Buffer<float> scales;
-
-        bool there() const { return halves.data() || eights.data(); }
-        Factor from(size_t row, size_t width) const {
-            return eights.data() ? Factor(eights.data() + row * width, scales.data() + row)
-                                 : Factor(halves.data() + row * width);
-        }
-    };
-    struct Layer {
-        Weights qkv, output, gate_up, down;
-        Buffer<float> attention_norm, feed_norm, qkv_bias, query_norm, key_norm;
-    };
     // The lists of a batch, in one piece of memory: copied by one call.
     struct Lists {
         Pinned<uint8_t> here;
@@ -79,16 +62,12 @@ class Reader {
     };
 
     size_t head_width(int heads) const { return static_cast<size_t>(heads) * static_cast<size_t>(shape_.head_size); }
-    Heads heads_of(const Layer& layer) const;
     void reserve(int rows);
-    void set(Weights& to, const uint16_t* from, size_t rows, size_t width);
-    // Rows as the products take them; in 8 bit they are good until the next call.
-    Factor factor(const __half* x, int rows, int width);
     void tune();
     void read(const LongreadBatch& batch, Slot& slot);
     // Products of a layer, of which the attention's are there already in `qkv`: attention, and then the rest.
-    void attend(const Layer& layer, const LongreadBatch& batch, const Lists& lists, __half* qkv);
-    void feed(const Layer& layer, const LongreadBatch& batch);
+    void attend(const LayerWeights& layer, const LongreadBatch& batch, const Lists& lists, __half* qkv);
+    void feed(const LayerWeights& layer, const LongreadBatch& batch);
     // Sends what a batch that is read at once needs of its lists, and embeds its tokens. `layers`: that must be there.
     void begin_at_once(const LongreadBatch& batch, int layers);
     void take_statistics(const LongreadBatch& batch, Slot& slot);
@@ -99,7 +78,7 @@ class Reader {
     Stream computing_, copying_;
     Buffer<float> turns_;
     Buffer<__half> embedding_;
-    std::vector<Layer> layers_;
+    std::vector<LayerWeights> layers_;
     Recall recall_;
     bool tuned_ = false;
 
@@ -108,8 +87,7 @@ class Reader {
     Buffer<float> x_;
     Buffer<__half> normed_, wide_;
     Buffer<__half> shifted_;
-    Buffer<uint8_t> eights_; // what is multiplied next, in 8 bit, and its scales
-    Buffer<float> scales_;
+    Rows rows_;
     Buffer<float> masses_; // [head][row of the reference questions][unit], of some heads
 
     // What comes after the last layer; of a batch for likelihoods its lists, the rows that are wanted, a part of their

@@ -61,18 +61,16 @@ uint64_t UnitStream::bytes(const LongreadStreamShape& s) {
     check_shape(s);
     const LongreadShape& m = s.model;
     const StreamLayout l = layout_of(s, true);
-    const uint64_t embedding = static_cast<uint64_t>(m.embedding), size = static_cast<uint64_t>(m.head_size);
-    const uint64_t mixed = static_cast<uint64_t>(m.heads) * size, width = static_cast<uint64_t>(l.width());
-    const uint64_t feed = static_cast<uint64_t>(m.feed_forward), layers = static_cast<uint64_t>(m.layers);
-    const uint64_t weights = 2 * (embedding * (2 * mixed + 2 * width + 3 * feed) * layers +
-                                  2 * embedding * static_cast<uint64_t>(m.vocabulary));
+    const uint64_t mixed = static_cast<uint64_t>(m.heads) * static_cast<uint64_t>(m.head_size);
+    const uint64_t width = static_cast<uint64_t>(l.width()), layers = static_cast<uint64_t>(m.layers);
     const uint64_t window =
         layers * (4 * static_cast<uint64_t>(l.rows) * width +
                   static_cast<uint64_t>(l.capacity) * (2 * width + 4 * static_cast<uint64_t>(m.heads)));
-    const uint64_t rows =
-        static_cast<uint64_t>(m.rows) * (6 * embedding + 2 * std::max(2 * mixed + 2 * width, 3 * feed) + 12 * mixed);
+    const uint64_t rows = row_bytes(m, m.rows) + static_cast<uint64_t>(m.rows) * 12 * mixed;
+    const uint64_t output = 2 * static_cast<uint64_t>(m.embedding) * static_cast<uint64_t>(m.vocabulary);
+    const uint64_t turns = static_cast<uint64_t>(positions(s)) * static_cast<uint64_t>(m.head_size) * sizeof(float);
     // 256 MB: what parts of the far attention take, logits, cuBLASLt's own memory.
-    return weights + window + rows + static_cast<uint64_t>(positions(s)) * size * sizeof(float) + (uint64_t{256} << 20);
+    return weight_bytes(m) + output + window + rows + turns + (uint64_t{256} << 20);
 }
 
 StreamLayer UnitStream::layer_arrays(int layer) const {
@@ -190,7 +188,10 @@ void UnitStream::slide() {
     // Copies of what is overwritten, and until now only to be found in the window.
     computing_.wait_for(kept_);
     const int kept = place_.used - place_.start;
-    slide_window(range(0, model_.layers), place_.start, kept, layout_, heads_of(nullptr), computing_);
+    // What has moved must not lie where something is still to be moved from.
+    for (int moved = 0; moved < kept; moved += place_.start)
+        slide_window(range(0, model_.layers), moved, place_.start, std::min(place_.start, kept - moved), layout_,
+                     plain_heads(), computing_);
     place_.base += place_.start;
     place_.used = kept;
     place_.start = 0;
@@ -244,7 +245,7 @@ void UnitStream::rewind() {
     place_ = mark_->place;
     if (mark_->moved) {
         copy_marked(true);
-        slide_window(range(0, model_.layers), 0, place_.used, layout_, heads_of(nullptr), computing_);
+        slide_window(range(0, model_.layers), 0, 0, place_.used, layout_, plain_heads(), computing_);
     }
     check(cudaMemcpyAsync(received_.data(), mark_->received.data(), received_.size() * sizeof(float),
                           cudaMemcpyDeviceToDevice, computing_),

@@ -10,8 +10,6 @@
 namespace longread::gpu {
 namespace {
 
-const __half* halves(const uint16_t* from) { return reinterpret_cast<const __half*>(from); }
-
 // Blocks of threads that keep an H100 busy: two for each of its multiprocessors.
 constexpr int busy_blocks = 264;
 constexpr int tile_rows = 128; // of attention's kernels
@@ -25,37 +23,19 @@ int splits_for(int rows, const StreamLayout& l, int most) {
 }
 constexpr int most_window_splits = 32, most_far_splits = 16;
 
-struct Products {
-    Product qkv, output, gate_up, down, logits;
-
-    explicit Products(const LongreadShape& s) {
-        const int mixed = s.heads * s.head_size, all = mixed + 2 * s.key_heads * s.head_size;
-        qkv = {s.embedding, all, all, false};
-        output = {mixed, s.embedding, s.embedding, true};
-        gate_up = {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false};
-        down = {s.feed_forward, s.embedding, s.embedding, true};
-        logits = {s.embedding, s.vocabulary, s.vocabulary, true};
-    }
-};
-
-// Of a read: what attention takes and gives, or the feed-forward part.
-size_t wide_halves(const LongreadShape& s, int rows) {
-    const size_t heads = static_cast<size_t>(2 * s.heads + 2 * s.key_heads) * s.head_size;
-    return static_cast<size_t>(rows) * std::max(heads, 3 * static_cast<size_t>(s.feed_forward));
-}
-
 } // namespace
 
 UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStreamShape& shape, const float* turns,
                        const uint16_t* embedding, const uint16_t* output, const float* output_norm)
     : shape_((check_shape(shape), shape)), model_(shape.model), device_(use_device(bus_id)), linear_(cublas),
       layers_(static_cast<size_t>(model_.layers)),
-      pages_(device_, token_bytes(), static_cast<size_t>(shape.block_size), shape.host_bytes) {
+      pages_(device_, token_bytes(), static_cast<size_t>(shape.block_size), shape.host_bytes),
+      rows_(model_.eight != 0) {
     const size_t width = static_cast<size_t>(model_.embedding), vocabulary = static_cast<size_t>(model_.vocabulary);
     turns_.upload(turns, static_cast<size_t>(model_.positions) * model_.head_size);
-    embedding_.upload(halves(embedding), vocabulary * width);
+    embedding_.upload(embedding, vocabulary, width, false, computing_);
     if (output)
-        output_.upload(halves(output), vocabulary * width);
+        output_.upload(output, vocabulary, width, false, computing_);
     output_norm_.upload(output_norm, width);
     const size_t lists = layers_.size() * most_chosen;
     chosen_.reserve(lists);
@@ -82,21 +62,7 @@ void UnitStream::set_layer(int number, const LongreadLayer& w) {
     check(cudaSetDevice(device_), "the GPU cannot be used");
     if (number < 0 || number >= model_.layers)
         throw std::runtime_error("there is no such layer");
-    Layer& layer = layers_[static_cast<size_t>(number)];
-    const size_t width = static_cast<size_t>(model_.embedding), feed = static_cast<size_t>(model_.feed_forward);
-    const size_t all = mixed_width() + 2 * key_width();
-    layer.qkv.upload(halves(w.qkv), all * width);
-    layer.output.upload(halves(w.output), width * mixed_width());
-    layer.gate_up.upload(halves(w.gate_up), 2 * feed * width);
-    layer.down.upload(halves(w.down), width * feed);
-    layer.attention_norm.upload(w.attention_norm, width);
-    layer.feed_norm.upload(w.feed_norm, width);
-    if (w.qkv_bias)
-        layer.qkv_bias.upload(w.qkv_bias, all);
-    if (w.query_norm)
-        layer.query_norm.upload(w.query_norm, static_cast<size_t>(model_.head_size));
-    if (w.key_norm)
-        layer.key_norm.upload(w.key_norm, static_cast<size_t>(model_.head_size));
+    layers_[static_cast<size_t>(number)].upload(w, model_, computing_);
 }
 
 void UnitStream::reserve(int count) {
@@ -105,6 +71,7 @@ void UnitStream::reserve(int count) {
     x_.reserve(rows * width);
     normed_.reserve(rows * width);
     wide_.reserve(wide_halves(model_, count));
+    rows_.reserve(model_, count);
     near_.reserve(mixed);
     far_.reserve(mixed);
     const int block = std::min(count, shape_.exc_block_size);
@@ -113,9 +80,7 @@ void UnitStream::reserve(int count) {
     window_logs_.reserve(window * heads);
     const size_t block_rows = static_cast<size_t>(block), block_heads = block_rows * static_cast<size_t>(model_.heads);
     // The last block may be shorter and so split more often.
-    const size_t far = static_cast<size_t>(std::max(busy_blocks * tile_rows, 0)) / layout_.group() /
-                           static_cast<size_t>(model_.key_heads) +
-                       block_rows;
+    const size_t far = static_cast<size_t>(busy_blocks * tile_rows / layout_.group() / model_.key_heads) + block_rows;
     const size_t far_rows = std::min(block_rows * most_far_splits, far);
     far_partial_.reserve(far_rows * mixed_width());
     far_logs_.reserve(far_rows * static_cast<size_t>(model_.heads));
@@ -130,34 +95,19 @@ void UnitStream::reserve(int count) {
     reserve_units();
 }
 
-Heads UnitStream::heads_of(const Layer* layer) const {
-    return {model_.heads,
-            model_.key_heads,
-            model_.neox != 0,
-            model_.norm_epsilon,
-            layer ? layer->qkv_bias.data() : nullptr,
-            layer ? layer->query_norm.data() : nullptr,
-            layer ? layer->key_norm.data() : nullptr,
-            turns_.data()};
-}
-
-void UnitStream::multiply(const Product& p, const __half* x, const __half* weight, void* y, int rows) {
+void UnitStream::multiply(const Product& p, const __half* x, const Weights& weight, void* y, int rows) {
     if (rows == 1)
-        matvec(weight, x, p.adds ? nullptr : static_cast<__half*>(y), p.adds ? static_cast<float*>(y) : nullptr, p.in,
-               p.out, computing_);
+        matvec(weight.from(0, 0), x, p.adds ? nullptr : static_cast<__half*>(y),
+               p.adds ? static_cast<float*>(y) : nullptr, p.in, p.out, computing_);
     else
-        linear_.multiply(p, x, weight, y, rows, computing_);
+        linear_.multiply(p, p.eight ? rows_.of(x, rows, p.in, computing_) : Factor(x), weight.from(0, 0), y, rows,
+                         computing_);
 }
 
 // Before the first long read, while nothing that is overwritten matters.
 void UnitStream::tune() {
-    const Products products(model_);
-    const Layer& w = layers_[0];
     reserve(model_.rows);
-    linear_.tune(products.qkv, normed_.data(), w.qkv.data(), wide_.data(), model_.rows, computing_);
-    linear_.tune(products.output, wide_.data(), w.output.data(), x_.data(), model_.rows, computing_);
-    linear_.tune(products.gate_up, normed_.data(), w.gate_up.data(), wide_.data(), model_.rows, computing_);
-    linear_.tune(products.down, wide_.data(), w.down.data(), x_.data(), model_.rows, computing_);
+    tune_products(linear_, model_, layers_[0], rows_, normed_.data(), wide_.data(), x_.data(), computing_);
     tuned_ = true;
 }
 
@@ -171,8 +121,8 @@ void UnitStream::read(const int32_t* tokens, int count, const int32_t* rows, int
     for (int i = 0; i < row_count; ++i)
         if (rows[i] < 0 || rows[i] >= count)
             throw std::runtime_error("logits are wanted of a token that is not read");
-    for (const Layer& layer : layers_)
-        if (!layer.down.data())
+    for (const LayerWeights& layer : layers_)
+        if (!layer.there())
             throw std::runtime_error("a layer has no weights");
     reserve_window();
     const size_t old_units = units_.size();
@@ -212,35 +162,35 @@ void UnitStream::send(const int32_t* tokens, int count, size_t old_units) {
 
 // wanted: of the last layer more than its window.
 void UnitStream::compute(int count, bool wanted) {
-    const Products products(model_);
+    const LayerProducts products(model_);
     __half *qkv = wide_.data(), *mixed = qkv + static_cast<size_t>(count) * (mixed_width() + 2 * key_width());
     __half *gate_up = wide_.data(),
            *fed = gate_up + static_cast<size_t>(count) * 2 * static_cast<size_t>(model_.feed_forward);
-    embed(embedding_.data(), tokens_.data(), x_.data(), count, model_.embedding, computing_);
+    embed(embedding_.halves.data(), tokens_.data(), x_.data(), count, model_.embedding, computing_);
     for (int l = 0; l < model_.layers; ++l) {
-        const Layer& w = layers_[static_cast<size_t>(l)];
+        const LayerWeights& w = layers_[static_cast<size_t>(l)];
         norm(x_.data(), w.attention_norm.data(), normed_.data(), count, model_.embedding, model_.norm_epsilon,
              computing_);
-        multiply(products.qkv, normed_.data(), w.qkv.data(), qkv, count);
+        multiply(products.qkv, normed_.data(), w.qkv, qkv, count);
         attend(l, w, count);
         if (l + 1 == model_.layers && !wanted)
             break;
-        multiply(products.output, mixed, w.output.data(), x_.data(), count);
+        multiply(products.output, mixed, w.output, x_.data(), count);
         norm(x_.data(), w.feed_norm.data(), normed_.data(), count, model_.embedding, model_.norm_epsilon, computing_);
-        multiply(products.gate_up, normed_.data(), w.gate_up.data(), gate_up, count);
+        multiply(products.gate_up, normed_.data(), w.gate_up, gate_up, count);
         gate(gate_up, fed, count, model_.feed_forward, computing_);
-        multiply(products.down, fed, w.down.data(), x_.data(), count);
+        multiply(products.down, fed, w.down, x_.data(), count);
     }
     if (blocks_.size() == 1) // all layers at once
         leave(leaving_[0], 0, model_.layers);
 }
 
-void UnitStream::attend(int l, const Layer& w, int count) {
+void UnitStream::attend(int l, const LayerWeights& w, int count) {
     const StreamLayer layer = layer_arrays(l);
     const __half* qkv = wide_.data();
     __half* mixed = wide_.data() + static_cast<size_t>(count) * (mixed_width() + 2 * key_width());
-    place_tokens(qkv, blocks_there_.data(), count, shape_.distance, layout_, heads_of(&w), near_.data(), far_.data(),
-                 layer, computing_);
+    place_tokens(qkv, blocks_there_.data(), count, shape_.distance, layout_, w.heads(model_, turns_.data()),
+                 near_.data(), far_.data(), layer, computing_);
     placed_.record(computing_);
     seeing_.wait_for(placed_);
     const int window_splits = splits_for(blocks_[0].rows, layout_, most_window_splits);
@@ -311,9 +261,8 @@ void UnitStream::leave(const Leaving& leaving, int first, int layers) {
 }
 
 void UnitStream::give_logits(const int32_t* rows, int row_count, float* logits) {
-    const Products products(model_);
+    const Product product{model_.embedding, model_.vocabulary, model_.vocabulary, true};
     const size_t width = static_cast<size_t>(model_.embedding), vocabulary = static_cast<size_t>(model_.vocabulary);
-    const __half* output = output_.data() ? output_.data() : embedding_.data();
     for (int done = 0; done < row_count;) {
         // Neighbouring rows together.
         int count = 1;
@@ -324,7 +273,7 @@ void UnitStream::give_logits(const int32_t* rows, int row_count, float* logits) 
         norm(x_.data() + static_cast<size_t>(rows[done]) * width, output_norm_.data(), normed_.data(), count,
              model_.embedding, model_.norm_epsilon, computing_);
         check(cudaMemsetAsync(logits_.data(), 0, numbers * sizeof(float), computing_), "the GPU failed");
-        multiply(products.logits, normed_.data(), output, logits_.data(), count);
+        multiply(product, normed_.data(), output_.there() ? output_ : embedding_, logits_.data(), count);
         check(cudaMemcpyAsync(logits + static_cast<size_t>(done) * vocabulary, logits_.data(), numbers * sizeof(float),
                               cudaMemcpyDeviceToHost, computing_),
               "a copy from the GPU failed");

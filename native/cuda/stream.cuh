@@ -6,7 +6,7 @@
 #include "cuda/check.cuh"
 #include "cuda/infllm.cuh"
 #include "cuda/interface.h"
-#include "cuda/linear.cuh"
+#include "cuda/layer-weights.cuh"
 #include "cuda/unit-file.cuh"
 #include "cuda/unit-pages.cuh"
 #include <deque>
@@ -37,10 +37,6 @@ class UnitStream {
     static uint64_t bytes(const LongreadStreamShape& shape);
 
   private:
-    struct Layer {
-        Buffer<__half> qkv, output, gate_up, down;
-        Buffer<float> attention_norm, feed_norm, qkv_bias, query_norm, key_norm;
-    };
     // What leaves the window after a block.
     struct Leaving {
         int sinks = 0, sink_slot = 0, sink_count = 0; // before; where the next ones stand, how many
@@ -68,15 +64,15 @@ class UnitStream {
 
     // stream.cu
     void reserve(int rows);
-    void multiply(const Product& product, const __half* x, const __half* weight, void* y, int rows);
+    void multiply(const Product& product, const __half* x, const Weights& weight, void* y, int rows);
+    Heads plain_heads() const { return LayerWeights{}.heads(model_, turns_.data()); }
     void tune();
     void send(const int32_t* tokens, int count, size_t old_units);
     void compute(int count, bool wanted);
-    void attend(int layer, const Layer& weights, int count);
+    void attend(int layer, const LayerWeights& weights, int count);
     void look_up(int layer, size_t block);
     void leave(const Leaving& leaving, int first, int layers);
     void give_logits(const int32_t* rows, int row_count, float* logits);
-    Heads heads_of(const Layer* layer) const;
     size_t mixed_width() const { return static_cast<size_t>(model_.heads) * static_cast<size_t>(model_.head_size); }
     size_t key_width() const { return static_cast<size_t>(model_.key_heads) * static_cast<size_t>(model_.head_size); }
     // stream-window.cu
@@ -105,8 +101,8 @@ class UnitStream {
     Event computed_, kept_, placed_;
     std::deque<Event> seen_; // by block
     Buffer<float> turns_, output_norm_;
-    Buffer<__half> embedding_, output_;
-    std::vector<Layer> layers_;
+    Weights embedding_, output_; // halves; no output: the embedding
+    std::vector<LayerWeights> layers_;
     bool tuned_ = false;
 
     // The window and the places, [layer][row][width] and [layer][slot][width]; [layer][head][slot].
@@ -137,6 +133,7 @@ class UnitStream {
     Buffer<StreamBlock> blocks_there_;
     Buffer<float> x_, logits_, mean_, window_partial_, window_logs_, far_partial_, far_logs_, log_sums_;
     Buffer<__half> normed_, wide_, near_, far_;
+    Rows rows_;
     Buffer<uint32_t> scores_;
     Buffer<int32_t> table_;
     Buffer<FarPart> far_part_;

@@ -68,17 +68,14 @@ void GpuReader::fail() const { throw gpu::Failure(place_.library->error()); }
 GpuReader::GpuReader(const gpu::Place& place, const Model& model, int layers, int window, int sinks, const Room& room)
     : place_(place), shape_(shape_of(model.hyper, model.hyper.layers, window, sinks, room, model.eight)),
       hyper_(model.hyper) {
-    const int threads = model.backend->threads();
-    rope_factors_ = floats_of({model.rope_factors});
-    const std::vector<float> turns =
-        rope_turns(hyper_, hyper_.rope, rope_factors_.empty() ? nullptr : rope_factors_.data(), shape_.positions);
-    const std::vector<uint16_t> embedding = halves_of({model.token_embedding}, threads);
-    reader_ =
-        place.library->reader_new(place.bus_id.c_str(), place.cublas.c_str(), &shape_, turns.data(), embedding.data());
+    const HalfStart start(model, shape_.positions);
+    rope_factors_ = start.rope_factors;
+    reader_ = place.library->reader_new(place.bus_id.c_str(), place.cublas.c_str(), &shape_, start.turns.data(),
+                                        start.embedding.data());
     if (!reader_)
         fail();
     try {
-        copy_weights(model, layers, threads);
+        copy_weights(model, layers, model.backend->threads());
     } catch (...) {
         place_.library->reader_free(reader_);
         throw;

@@ -2,7 +2,6 @@
 #include "cuda/free-memory.h"
 #include "engine/gpu-reader.h"
 #include "engine/half-weights.h"
-#include "engine/rope-turns.h"
 #include <algorithm>
 
 namespace longread {
@@ -11,9 +10,10 @@ namespace {
 // Blocks of a read: products of 4,096 rows are nearly as quick as longer ones.
 constexpr int most_blocks = 8;
 
-LongreadStreamShape shape_of(const Hyper& h, const InfLlmParameters& p) {
+LongreadStreamShape shape_of(const Model& model, const InfLlmParameters& p) {
     LongreadStreamShape s{};
-    s.model = GpuReader::shape_of(h, h.layers, 1, 0, {p.exc_block_size * most_blocks, 0});
+    s.model =
+        GpuReader::shape_of(model.hyper, model.hyper.layers, 1, 0, {p.exc_block_size * most_blocks, 0}, model.eight);
     s.n_init = p.n_init;
     s.n_local = p.n_local;
     s.block_size = p.block_size;
@@ -52,7 +52,7 @@ GpuStream::GpuStream(const gpu::Place& place, Model& model, const InfLlmParamete
     const std::string why = refusal(model, parameters);
     if (!why.empty())
         throw Error("usage", "Our kernels cannot read this: " + why + ". Use --device cpu.");
-    shape_ = shape_of(model.hyper, p_); // which keeps the folder's name
+    shape_ = shape_of(model, p_); // which keeps the folder's name
     const uint64_t free = place_.library->free_bytes(place_.bus_id.c_str());
     for (uint64_t needed = 0;; shape_.model.rows = std::max(p_.exc_block_size, shape_.model.rows / 2)) {
         shape_.model.positions = place_.library->stream_positions(&shape_);
@@ -85,16 +85,13 @@ void GpuStream::done(int32_t status) const {
 void GpuStream::begin() {
     if (stream_)
         return;
-    const int threads = model_.backend->threads();
-    const std::vector<float> factors = floats_of({model_.rope_factors});
-    const std::vector<float> turns =
-        rope_turns(model_.hyper, model_.hyper.rope, factors.empty() ? nullptr : factors.data(), shape_.model.positions);
-    const std::vector<uint16_t> embedding = halves_of({model_.token_embedding}, threads);
+    const HalfStart start(model_, shape_.model.positions);
     const bool tied = model_.output == model_.token_embedding;
-    const std::vector<uint16_t> output = tied ? std::vector<uint16_t>() : halves_of({model_.output}, threads);
+    const std::vector<uint16_t> output =
+        tied ? std::vector<uint16_t>() : halves_of({model_.output}, model_.backend->threads());
     const std::vector<float> output_norm = floats_of({model_.output_norm});
-    stream_ = place_.library->stream_new(place_.bus_id.c_str(), place_.cublas.c_str(), &shape_, turns.data(),
-                                         embedding.data(), tied ? nullptr : output.data(), output_norm.data());
+    stream_ = place_.library->stream_new(place_.bus_id.c_str(), place_.cublas.c_str(), &shape_, start.turns.data(),
+                                         start.embedding.data(), tied ? nullptr : output.data(), output_norm.data());
     done(stream_ ? 0 : 1);
     try {
         copy_weights();

@@ -1,4 +1,5 @@
 #include "engine/half-weights.h"
+#include "engine/rope-turns.h"
 #include <cstring>
 #include <thread>
 
@@ -51,6 +52,11 @@ std::vector<uint16_t> halves_of(std::initializer_list<const ggml_tensor*> parts,
 }
 
 std::vector<float> floats_of(std::initializer_list<const ggml_tensor*> parts) { return joined<float>(parts, 1); }
+
+HalfStart::HalfStart(const Model& model, int positions)
+    : rope_factors(floats_of({model.rope_factors})),
+      turns(rope_turns(model.hyper, model.hyper.rope, rope_factors.empty() ? nullptr : rope_factors.data(), positions)),
+      embedding(halves_of({model.token_embedding}, model.backend->threads())) {}
 
 HalfLayer::HalfLayer(const Layer& from, int threads)
     : qkv(halves_of({from.wq, from.wk, from.wv}, threads)), output(halves_of({from.wo}, threads)),

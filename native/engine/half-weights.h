@@ -11,6 +11,14 @@ namespace longread {
 std::vector<uint16_t> halves_of(std::initializer_list<const ggml_tensor*> parts, int threads);
 std::vector<float> floats_of(std::initializer_list<const ggml_tensor*> parts);
 
+// What comes before the first layer: turns of so many positions (rope-turns.h), and the embedding.
+struct HalfStart {
+    HalfStart(const Model& model, int positions);
+
+    std::vector<float> rope_factors, turns;
+    std::vector<uint16_t> embedding;
+};
+
 // A layer's, and what the C interface is told of them.
 struct HalfLayer {
     HalfLayer(const Layer& from, int threads);

@@ -158,11 +158,13 @@ void run(dim3 grid, int threads, size_t shared_bytes, const std::function<void()
         fibres.back().stack.reset(new char[stack_bytes]);
     }
     fibres.resize(static_cast<size_t>(threads));
-    for (block.y = 0; block.y < grid.y; ++block.y)
-        for (block.x = 0; block.x < grid.x; ++block.x) {
-            shared.assign(shared_bytes / 8 + 1, ~uint64_t{0}); // NaNs
-            run_block();
-        }
+    for (unsigned i = 0; i < grid.x * grid.y; ++i) {
+        const unsigned number = backwards ? grid.x * grid.y - 1 - i : i;
+        block.x = number % grid.x;
+        block.y = number / grid.x;
+        shared.assign(shared_bytes / 8 + 1, ~uint64_t{0}); // NaNs
+        run_block();
+    }
 }
 
 void wait_for_block() { wait_at(whole, 0, count); }

@@ -1,8 +1,8 @@
 // A GPU on the processor: kernels run thread by thread, so that their indices, their waits and what they exchange are
-// tested where there is no GPU. Threads of a block are fibres that take turns where they wait for each other. They run
-// in the order of their numbers, when copies that are to be waited for (cp.async) come as late as they may; or against
-// it, when they come at once (emulated::backwards): what differs lacks a wait. Only what the kernels use is here; how
-// threads hold matrices is written down in cuda/mma.cuh.
+// tested where there is no GPU. Threads of a block are fibres that take turns where they wait for each other. They and
+// the blocks run in the order of their numbers, when copies that are to be waited for (cp.async) come as late as they
+// may; or against it, when they come at once (emulated::backwards): what differs lacks a wait. Only what the kernels
+// use is here; how threads hold matrices is written down in cuda/mma.cuh.
 #pragma once
 #include "cuda/half.h"
 #include <algorithm>

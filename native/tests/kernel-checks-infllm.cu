@@ -1,3 +1,5 @@
+#include "cuda/eight.h"
+#include "cuda/eights.cuh"
 #include "cuda/infllm.cuh"
 #include "cuda/matvec.cuh"
 #include "cuda/reference-infllm.h"
@@ -319,13 +321,29 @@ void check_matvec(Checks& checks, Random& random, int in, int out) {
     const std::string what = "product of " + std::to_string(out) + " by " + std::to_string(in) + " with one row";
     checks.compare(what, halves_here(to, should.size()), should, 1e-4, 1e-3);
     checks.compare(what + ", added", here(added, sum.size()), sum, 1e-4, 1e-4);
+    if (in % 16 != 0)
+        return;
+    // Weights in 8 bit: by what they are then.
+    const size_t numbers = weight.size();
+    Buffer<uint8_t> eights(numbers);
+    Buffer<float> scales(static_cast<size_t>(out));
+    to_eights(weight_there.data(), eights.data(), scales.data(), out, in, stream);
+    matvec({eights.data(), scales.data()}, x_there.data(), to.data(), nullptr, in, out, stream);
+    stream.wait();
+    const std::vector<uint8_t> small = here(eights, numbers);
+    const std::vector<float> scale = here(scales, static_cast<size_t>(out));
+    std::vector<float> rounded;
+    for (size_t i = 0; i < numbers; ++i)
+        rounded.push_back(from_eight(small[i]) * scale[i / static_cast<size_t>(in)]);
+    reference::linear(x.data(), rounded.data(), should.data(), 1, in, out, false);
+    checks.compare(what + ", in 8 bit", halves_here(to, should.size()), should, 1e-4, 1e-3);
 }
 
 } // namespace
 
 void check_infllm(Checks& checks, bool large) {
     Random random(9);
-    for (const auto& [in, out] : {std::pair(8, 3), std::pair(264, 70), std::pair(576, 33)})
+    for (const auto& [in, out] : {std::pair(8, 3), std::pair(16, 3), std::pair(264, 70), std::pair(576, 33)})
         check_matvec(checks, random, in, out);
     // Blocks that end within a tile, one token, places for fewer units than are chosen, a window longer than the
     // stream.

@@ -271,17 +271,6 @@ void check_shape(Checks& checks, const char* bus_id, const char* cublas, const L
     longread_cuda_reader_free(reader);
 }
 
-// GPUs before Hopper have no products of 8-bit numbers with a scale a row.
-bool has_eight() {
-#ifdef LONGREAD_EMULATED
-    return true;
-#else
-    int device = 0, major = 0;
-    return cudaGetDevice(&device) == cudaSuccess &&
-           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major == 9;
-#endif
-}
-
 } // namespace
 
 void check_reader(Checks& checks, const char* bus_id, const char* cublas, bool large) {

@@ -144,6 +144,44 @@ void check_stream(Checks& checks, const char* bus_id, const char* cublas) {
                       in_memory.disk_bytes == 0 && state.unit_bytes == 0 && state.fetched > 0 &&
                       state.fetched == in_memory.fetched && state.found == in_memory.found);
 
+    // With products of 8-bit numbers: the same, read many blocks at once or one by one; single tokens are multiplied
+    // otherwise, by weights that are the same.
+    if (has_eight()) {
+        LongreadStreamShape small = shape;
+        small.model.eight = 1;
+        const Held eight = model.begin(small), eight_blocks = model.begin(small);
+        read(eight.get(), 0, first, 64);
+        read(eight_blocks.get(), 0, first, 16);
+        checks.compare("logits of blocks read one by one, in 8 bit", read(eight_blocks.get(), first, end, 16),
+                       read(eight.get(), first, end, 64), 5e-2 * largest, 0);
+        // With the same units, which may be others otherwise.
+        const Held half = model.begin(shape), again = model.begin(small);
+        std::vector<float> logits[2];
+        const std::vector<int32_t> most(2, 2), forced{1, 4, 1, 4}; // of both layers
+        for (LongreadStream* stream : {half.get(), again.get()}) {
+            read(stream, 0, first, 64);
+            longread_cuda_stream_use(stream, most.data(), forced.data());
+            logits[stream == again.get()] = read(stream, first, end, 64);
+        }
+        double apart = 0, length = 0;
+        for (size_t i = 0; i < logits[0].size() && i < logits[1].size(); ++i) {
+            apart += std::pow(static_cast<double>(logits[1][i]) - logits[0][i], 2);
+            length += std::pow(static_cast<double>(logits[0][i]), 2);
+        }
+        std::printf("8-bit products change logits by %.3f of their length\n", std::sqrt(apart / length));
+        checks.expect("8-bit products change logits by less than 0.15", length > 0 && apart < 0.0225 * length);
+    }
+
+    // The window goes to its front by a few tokens, less than it has, when it is marked.
+    const Held often = model.begin(shape);
+    read(often.get(), 0, first, 64);
+    for (int at = first; at < first + 48; at += 16) {
+        checks.expect("a mark is set", longread_cuda_stream_mark(often.get()) == 0);
+        read(often.get(), at, at + 16, 16);
+    }
+    checks.compare("logits after marks", read(often.get(), first + 48, end, 64),
+                   {should.begin() + 48 * vocabulary, should.end()}, 5e-3 * largest, 0);
+
     // What is read after a mark, more than the window's memory holds, is as if it had never been.
     for (const LongreadStreamShape& one : {shape, filed}) {
         const Held marked = model.begin(one);

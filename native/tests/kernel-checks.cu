@@ -52,6 +52,16 @@ std::vector<float> halves_here(const Buffer<__half>& from, size_t count) {
     return values;
 }
 
+bool has_eight() {
+#ifdef LONGREAD_EMULATED
+    return true;
+#else
+    int device = 0, major = 0;
+    return cudaGetDevice(&device) == cudaSuccess &&
+           cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess && major == 9;
+#endif
+}
+
 TestHeads::TestHeads(int heads_, int key_heads_, int head_size_, bool neox_, bool extras_, int positions,
                      Random& random)
     : heads(heads_), key_heads(key_heads_), head_size(head_size_), neox(neox_), extras(extras_) {

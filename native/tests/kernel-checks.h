@@ -46,6 +46,9 @@ template <typename T> std::vector<T> here(const Buffer<T>& from, size_t count) {
     return values;
 }
 
+// GPUs before Hopper have no products of 8-bit numbers with a scale a row.
+bool has_eight();
+
 // Biases, norms of heads and turns of `positions` positions, here and there.
 struct TestHeads {
     TestHeads(int heads, int key_heads, int head_size, bool neox, bool extras, int positions, Random& random);
