@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NativeModel } from '../../extension/engine/addon'
+import { CaseMaker } from '../bench/longcontext/cases'
+import type { CodeTaskName } from '../bench/longcontext/code-tasks'
 import { cellsOf, FigureFile, parseFigures, table, type Figure } from '../bench/longcontext/figures'
 import { heatMap } from '../bench/longcontext/heat-map'
-import { isRight, makeCase, taskNames } from '../bench/longcontext/tasks'
+import { unitsOf } from '../bench/longcontext/recalled'
+import { judge, makeCase, textTaskNames } from '../bench/longcontext/tasks'
 import { temporaryFolder } from '../support/temp'
+import { workspace } from '../support/workspace'
 
 /** One token a character. */
 const letters = {
@@ -18,7 +22,7 @@ const letters = {
 const textOf = (tokens: Int32Array): string => String.fromCharCode(...tokens)
 
 describe('a long text of the bench', () => {
-  for (const task of taskNames)
+  for (const task of textTaskNames)
     it(`of ${task} holds the answer once asked for, at its depth, and has the length that was asked for`, () => {
       for (const length of [2000, 30_000])
         for (const depth of [0, 0.5, 1]) {
@@ -47,11 +51,120 @@ describe('a long text of the bench', () => {
 
   it('is answered by its own number or value alone', () => {
     const passkey = { task: 'passkey', answer: '71432' } as const
-    assert.ok(isRight(passkey, ' 71432. Remember it.'))
-    for (const said of [' 714321.', ' 71431, or 71432', ' a secret', '']) assert.ok(!isRight(passkey, said), said)
+    assert.ok(judge(passkey, ' 71432. Remember it.').right)
+    for (const said of [' 714321.', ' 71431, or 71432', ' a secret', '']) assert.ok(!judge(passkey, said).right, said)
     const kv = { task: 'kv', answer: 'ab-12' } as const
-    assert.ok(isRight(kv, 'ab-12"') && isRight(kv, ' "ab-12",'))
-    assert.ok(!isRight(kv, 'ab-13, ab-12'))
+    assert.ok(judge(kv, 'ab-12"').right && judge(kv, ' "ab-12",').right)
+    assert.ok(!judge(kv, 'ab-13, ab-12').right)
+  })
+})
+
+describe('a long text of code', function () {
+  this.timeout(60_000)
+  // Functions of many lengths, each documented by a sentence of its own.
+  const functionOf = (file: number, i: number): string => {
+    const steps = Array.from({ length: 2 + ((file + i) % 4) }, (_, k) => `    value = value * ${k + file} + shift\n`)
+    return `def step_${file}_${i}(value, shift):\n    \"\"\"Brings cargo number ${file} to harbour number ${i} by night.\"\"\"\n${steps.join('')}    return value\n`
+  }
+  const files = Array.from({ length: 20 }, (_, file) => [
+    `part/file${String(file).padStart(2, '0')}.py`,
+    Array.from({ length: 4 }, (_, i) => functionOf(file, i)).join('\n\n'),
+  ])
+  const root = workspace(Object.fromEntries(files) as Record<string, string>)
+  let maker: CaseMaker
+  const cache = process.env['LONGREAD_CACHE']
+  before(() => {
+    process.env['LONGREAD_CACHE'] = temporaryFolder()
+    maker = new CaseMaker(letters, root)
+  })
+  after(() => {
+    if (cache === undefined) delete process.env['LONGREAD_CACHE']
+    else process.env['LONGREAD_CACHE'] = cache
+  })
+
+  const make = (task: CodeTaskName, depth: number, seed = 3, length = 6000) =>
+    maker.make({ task, length, depth, seed, chat: false })
+
+  it('holds a constant that was put in at a depth, once, as a unit of the file that it stands in', async () => {
+    for (const depth of [0, 0.5, 1]) {
+      const { stream, question, from, to, answer, length, lengths, asks } = await make('needle', depth)
+      assert.ok(length <= 6000 && length > 4500, String(length))
+      const text = textOf(stream)
+      assert.match(text.slice(from, to), new RegExp(`^ *# The [a-z ]+\\.\\n *[A-Z_]+ = ${answer}\\n$`))
+      assert.equal(text.split(answer).length, 2)
+      assert.ok(!textOf(question).includes(answer) && asks.startsWith('What is the '))
+      assert.ok(Math.abs(from / stream.length - depth) < 0.2, `${from} of ${stream.length} for ${depth}`)
+      assert.equal(
+        lengths.reduce((sum, one) => sum + one, 0),
+        stream.length,
+      )
+    }
+  })
+
+  it('holds a function without the documentation that asks for it, and others', async () => {
+    for (const task of ['name', 'function', 'body'] as const)
+      for (const depth of [0, 1]) {
+        const { stream, from, to, answer, asks, others, question } = await make(task, depth)
+        const text = textOf(stream)
+        assert.ok(text.slice(from, to).includes(answer))
+        assert.ok(!text.includes(asks.slice(asks.indexOf(': ') + 2)) && textOf(question).includes(asks))
+        assert.ok(others!.length > 0 && !others!.includes(answer))
+        for (const other of others!) assert.ok(text.includes(other), other)
+        assert.ok(depth === 0 ? from < 2500 : stream.length - to < 2500)
+      }
+  })
+
+  it('says which tokens of the stream each line of its files is', async () => {
+    for (const asked of [await make('needle', 0.5), makeCase(letters, { task: 'keys', length: 6000, depth: 0.5, seed: 1, chat: false })]) // prettier-ignore
+      for (const { text, spans } of asked.files)
+        for (const { startLine, endLine, from, to } of spans)
+          assert.equal(
+            textOf(asked.stream.slice(from, to)).trim(),
+            text
+              .split('\n')
+              .slice(startLine - 1, endLine)
+              .join('\n')
+              .trim(),
+          )
+  })
+
+  it('is the same for the same seed, and another for another', async () => {
+    assert.deepEqual(await make('body', 0.5), await make('body', 0.5))
+    assert.deepEqual(await make('needle', 0.5), await make('needle', 0.5))
+    assert.notEqual((await make('needle', 0.5, 4)).answer, (await make('needle', 0.5)).answer)
+  })
+
+  it('is refused where the repository is too small for it', async () => {
+    await assert.rejects(make('needle', 0.5, 3, 10_000_000), /too small/)
+  })
+
+  it('is answered by its function, as far as it is like it and like no other', () => {
+    const answer = 'def add(a, b):\n    return a + b\n'
+    const asked = { task: 'function', answer, others: ['def subtract(a, b):\n    return a - b\n'] } as const
+    assert.deepEqual(judge(asked, `${answer}\n\ndef more():`), { right: true, similarity: 1, best: true })
+    const part = judge(asked, 'def add(x, y):\n    return x + y')
+    assert.ok(part.best && !part.right && part.similarity! > 0.2 && part.similarity! < 0.8)
+    assert.ok(!judge(asked, asked.others[0]).best && !judge(asked, '').best)
+    const name = { task: 'name', answer: 'read_all', others: ['read_some', 'write'] } as const
+    assert.deepEqual(judge(name, 'read_all`, which'), { right: true, best: true })
+    assert.deepEqual(judge(name, 'read_allow`'), { right: false, best: true })
+    assert.deepEqual(judge(name, 'read_so`'), { right: false, best: false })
+    assert.deepEqual(judge(name, '`'), { right: false, best: false })
+  })
+
+  it('gives units of the memory for what was recalled, the best first, as many as there is room for', () => {
+    const starts = Int32Array.of(10, 20, 30, 40, 80)
+    const units = (...spans: [number, number][]) => [
+      ...unitsOf(
+        spans.map(([from, to]) => ({ from, to })),
+        starts,
+        { topk: 5, blockSize: 10 },
+      ),
+    ]
+    assert.deepEqual(units([25, 28], [12, 22]), [0, 1])
+    assert.deepEqual(units([45, 60], [12, 22], [0, 12]), [0, 3])
+    assert.deepEqual(units([0, 5], [80, 99]), [])
+    assert.deepEqual(units([0, 100]), [0, 1, 2])
   })
 })
 

@@ -19,14 +19,20 @@ export interface Figure {
   readonly answer: string
   readonly said: string
   readonly readSeconds: number
+  readonly recallSeconds?: number
   readonly answerSeconds: number
   readonly layersThatFound?: number
   readonly layers?: number
+  /** The repositories that are read, of tasks in code. */
+  readonly repositories?: string
+  /** Of functions: how alike to the one asked for, and whether more so than to any other of the text. */
+  readonly similarity?: number
+  readonly best?: boolean
   readonly machine: string
 }
 
-const keyOf = ({ way, task, length, depth, seed, chat, model, parameters }: Figure): string =>
-  JSON.stringify([way, task, length, depth, seed, chat, model, parameters])
+const keyOf = ({ way, task, length, depth, seed, chat, model, parameters, repositories }: Figure): string =>
+  JSON.stringify([way, task, length, depth, seed, chat, model, parameters, repositories])
 
 /** Figures of several files; of the same case by the same way, the last one. A last line that was cut short is left out. */
 export function parseFigures(text: string): Figure[] {
@@ -60,7 +66,12 @@ export class FigureFile {
     return file
   }
 
-  has(figure: Pick<Figure, 'way' | 'task' | 'length' | 'depth' | 'seed' | 'chat' | 'model' | 'parameters'>): boolean {
+  has(
+    figure: Pick<
+      Figure,
+      'way' | 'task' | 'length' | 'depth' | 'seed' | 'chat' | 'model' | 'parameters' | 'repositories'
+    >,
+  ): boolean {
     return this.held.has(keyOf(figure as Figure))
   }
 
@@ -94,16 +105,21 @@ export const lengthName = (tokens: number): string =>
 /** The different values of one field, rising or in the order they came. */
 export const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)]
 
-/** Right answers of all, by task and way (rows) and length (columns). */
+/** Right answers of all, by task and way (rows) and length (columns); of functions also how many were most like the one asked for. */
 export function table(figures: readonly Figure[]): string {
   const lengths = distinct(figures.map(({ length }) => length)).sort((a, b) => a - b)
-  const rows = distinct(figures.map(({ task, way }) => `${task}, ${way}`)).map((name) => {
-    const own = figures.filter(({ task, way }) => `${task}, ${way}` === name)
-    const cells = lengths.map((length) => {
+  const row = (name: string, own: readonly Figure[], good: (figure: Figure) => boolean): string[] => [
+    name,
+    ...lengths.map((length) => {
       const cases = own.filter((figure) => figure.length === length)
-      return cases.length === 0 ? '–' : `${cases.filter(({ right }) => right).length}/${cases.length}`
-    })
-    return [name, ...cells]
+      return cases.length === 0 ? '–' : `${cases.filter(good).length}/${cases.length}`
+    }),
+  ]
+  const rows = distinct(figures.map(({ task, way }) => `${task}, ${way}`)).flatMap((name) => {
+    const own = figures.filter(({ task, way }) => `${task}, ${way}` === name)
+    const judged = own.filter(({ best }) => best !== undefined)
+    const best = judged.length > 0 ? [row(`${name}: nearest`, judged, (figure) => figure.best === true)] : []
+    return [row(name, own, ({ right }) => right), ...best]
   })
   const all = [['', ...lengths.map(lengthName)], ...rows]
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))

@@ -1,14 +1,18 @@
 /**
- * What is found in texts of any length: a pass key, a sequence of digits, the value of a key, in ∞-Bench's forms from a seed, by
- * full attention within what the model was trained for, by a window without lookup (StreamingLLM), and by InfLLM.
+ * What is found in texts of any length: a pass key, a sequence of digits, the value of a key, in ∞-Bench's forms from a seed, and in the
+ * code of real repositories a constant or a function (code-tasks.ts); by full attention within what the model was trained for, by a
+ * window without lookup (StreamingLLM), and by InfLLM, by itself or with the units that the product's recall finds.
  *
- *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv,lines] [--ways NAME,…] [--lengths 4K,8K,16K,…]
- *     [--depths 0,25,50,75,100] [--cases N] [--seed N] [--chat] [--threads N] [--device cpu|cuda|auto] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
+ *   longread bench longcontext [--model NAME|FILE] [--tasks passkey,number,kv,lines,keys,needle,name,function,body] [--ways NAME,…]
+ *     [--lengths 4K,8K,16K,…] [--depths 0,25,50,75,100] [--cases N] [--seed N] [--repository NAME|SPLIT|DIR,…] [--chat] [--threads N]
+ *     [--device cpu|cuda|auto] [--set nLocal=2048,topk=8,…] [--out FILE] [--json]
  *   longread bench longcontext --figures FILE,… [--svg FILE]
  *
  * --device: cuda reads by our own kernels (ways that they do not read are an error); then ways are full,paper where none are named.
- * --cases: at each length and depth. --chat: in the model's chat template (SmolLM2-135M finds pass keys worse in it). --set: InfLLM's parameters other than the paper's, for all ways. --out: a line for each case is
- * added to FILE, and those that it has are left out. --figures: files joined to a table and a picture.
+ * --cases: at each length and depth. --chat: in the model's chat template (SmolLM2-135M finds pass keys worse in it); not of code.
+ * --repository: what is read of tasks in code, one after the other; default: the test split of the corpus. --set: InfLLM's parameters
+ * other than the paper's, for all ways. --out: a line for each case is added to FILE, and those that it has are left out. --figures:
+ * files joined to a table and a picture.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
@@ -19,7 +23,8 @@ import { settingsOf } from '../../../extension/infllm/parameters'
 import { machine } from '../recall/figures'
 import { FigureFile, parseFigures, table, type Figure } from './figures'
 import { heatMap } from './heat-map'
-import { isRight, makeCase, taskNames, type TaskName } from './tasks'
+import { CaseMaker } from './cases'
+import { judge, taskNames, type TaskName } from './tasks'
 import { say, ways, type Way } from './ways'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -50,6 +55,7 @@ export async function main(args: readonly string[]): Promise<void> {
       lengths: { type: 'string', default: '4K,8K,16K' },
       depths: { type: 'string', default: '0,25,50,75,100' },
       cases: { type: 'string', default: '1' },
+      repository: { type: 'string', default: 'test' },
       seed: { type: 'string', default: '1' },
       chat: { type: 'boolean', default: false },
       threads: { type: 'string', default: '0' },
@@ -87,14 +93,25 @@ export async function main(args: readonly string[]): Promise<void> {
   const file = values.out === undefined ? undefined : await FigureFile.open(values.out)
   if (!values.json) print(`$ ${['longread bench longcontext', ...args].join(' ')}`)
   const figures: Figure[] = []
+  const maker = new CaseMaker(model, values.repository)
   for (const task of tasks)
     for (const length of lengths)
       for (const depth of depths)
         for (let i = 0; i < Number(values.cases); i++) {
           const seed = Number(values.seed) * 10_007 + i
-          const asked = makeCase(model, { task, length, depth, seed, chat: values.chat })
+          const asked = await maker.make({ task, length, depth, seed, chat: values.chat })
           for (const way of chosen) {
-            const named = { way: way.name, task, chat: values.chat, length, depth, seed, model: modelName, parameters }
+            const named = {
+              way: way.name,
+              task,
+              chat: values.chat,
+              length,
+              depth,
+              seed,
+              model: modelName,
+              parameters,
+              ...maker.readBy(task),
+            }
             if (file?.has(named) === true) continue
             let told = Date.now()
             const progress = (read: number) => {
@@ -105,11 +122,11 @@ export async function main(args: readonly string[]): Promise<void> {
             const said = await say(way, asked, { addon, model, parameters, progress })
             if (!said) continue
             const { text, ...rest } = said
-            const right = isRight(asked, text)
+            const verdict = judge(asked, text)
             const figure: Figure = {
               ...named,
               tokens: asked.length,
-              right,
+              ...verdict,
               answer: asked.answer,
               said: text,
               ...rest,
@@ -120,7 +137,7 @@ export async function main(args: readonly string[]): Promise<void> {
             if (values.json) print(JSON.stringify(figure))
             else
               process.stderr.write(
-                `${task} ${length} at ${depth}, ${way.name}: ${right ? 'right' : `"${text.replace(/\s+/g, ' ')}" for ${asked.answer}`}${said.layers === undefined ? '' : `, found in ${String(said.layersThatFound)} of ${said.layers} layers`}, read ${(asked.length / said.readSeconds).toFixed(0)} tokens/s, answered in ${said.answerSeconds.toFixed(1)} s\n`,
+                `${task} ${length} at ${depth}, ${way.name}: ${verdict.right ? 'right' : `"${text.replace(/\s+/g, ' ')}" for ${asked.answer}`}${said.layers === undefined ? '' : `, found in ${String(said.layersThatFound)} of ${said.layers} layers`}, read ${(asked.length / said.readSeconds).toFixed(0)} tokens/s, answered in ${said.answerSeconds.toFixed(1)} s\n`,
               )
           }
         }

@@ -4,9 +4,15 @@
  * LongEval's. (SmolLM2-135M finds neither a value nor a line among others alike in 400 tokens with full attention; larger models do.)
  */
 import type { NativeModel } from '../../../extension/engine/addon'
+import { shuffled } from '../../../extension/recall/calibration/questions'
 import { random } from '../../support/random'
+import { codeTaskNames } from './code-tasks'
+import type { TextFile } from './haystack'
+import { alikeEnough, asLongAs, similarity } from './similarity'
 
-export const taskNames = ['passkey', 'number', 'kv', 'lines'] as const
+export const textTaskNames = ['passkey', 'number', 'kv', 'lines', 'keys'] as const
+export type TextTaskName = (typeof textTaskNames)[number]
+export const taskNames = [...textTaskNames, ...codeTaskNames] as const
 export type TaskName = (typeof taskNames)[number]
 
 interface Task {
@@ -16,6 +22,8 @@ interface Task {
   /** Everything but what is wanted, piece by piece; one piece for ever where it is the same every time. */
   readonly filler: string | (() => string)
   readonly wanted: string
+  /** What could be mistaken for it, elsewhere in the text. */
+  readonly others?: readonly string[]
   readonly question: string
   /** How the answer begins. */
   readonly opening: string
@@ -34,6 +42,13 @@ export interface Case {
   readonly to: number
   readonly answer: string
   readonly maxTokens: number
+  /** What recall is asked, and the files that it reads; of texts that are not of files, their pieces as lines. */
+  readonly asks: string
+  readonly files: readonly TextFile[]
+  /** Of units of code, which sum to the stream; empty where there are none. */
+  readonly lengths: Int32Array
+  /** What an answer could be mistaken for: other functions of the text, or other names. */
+  readonly others?: readonly string[]
 }
 
 const digits = (below: (n: number) => number, count: number): string =>
@@ -64,7 +79,7 @@ const nouns = split(
   'horse dog cat bird fish lion tiger bear wolf fox mouse rabbit sheep goat cow duck goose eagle owl crow snake frog turtle whale shark tree flower river lake mountain valley house bridge tower road boat train wagon bell drum flute chair table lamp clock mirror basket bottle hammer ladder',
 )
 
-function taskOf(name: TaskName, below: (n: number) => number): Task {
+function taskOf(name: TextTaskName, below: (n: number) => number): Task {
   if (name === 'kv') {
     const record = (key: string, value: string): string => `"${key}": "${value}", `
     const [key, answer] = [uuid(below), uuid(below)]
@@ -103,6 +118,24 @@ function taskOf(name: TaskName, below: (n: number) => number): Task {
       maxTokens: 8,
     }
   }
+  if (name === 'keys') {
+    const special = (key: string, value: string): string => ` One of the special magic numbers for ${key} is: ${value}.`
+    const names = shuffled(nouns, below(1 << 30)).slice(0, 4)
+    const [key = '', ...rest] = names.map((noun) => `${adjectives[below(adjectives.length)]}-${noun}`)
+    const answer = digits(below, 7)
+    return {
+      before:
+        'Some special magic numbers are hidden within the following text. Make sure to memorize it. I will quiz you about the numbers afterwards.\n\n',
+      after: '\n\n',
+      filler: grass,
+      wanted: special(key, answer),
+      others: rest.map((other) => special(other, digits(below, 7))),
+      question: `What is the special magic number for ${key} mentioned in the provided text?`,
+      opening: `The special magic number for ${key} mentioned in the provided text is`,
+      answer,
+      maxTokens: 10,
+    }
+  }
   const passkey = name === 'passkey'
   const answer = passkey ? digits(below, 5) : repeating(below)
   const what = passkey ? 'pass key' : 'sequence of digits'
@@ -132,7 +165,10 @@ export interface CaseOptions {
 }
 
 /** The same case for the same seed, whatever reads it. */
-export function makeCase(model: NativeModel, { task: name, length, depth, seed, chat }: CaseOptions): Case {
+export function makeCase(
+  model: NativeModel,
+  { task: name, length, depth, seed, chat }: CaseOptions & { readonly task: TextTaskName },
+): Case {
   const task = taskOf(name, random(seed))
   const { beginToken } = model.info()
   const chats = chat && model.info().chats
@@ -142,24 +178,28 @@ export function makeCase(model: NativeModel, { task: name, length, depth, seed, 
   const head = [...begin, ...model.tokenize(start, true), ...plain(task.before)]
   const tail = [...plain(task.after)]
   const question = [...plain(task.question), ...model.tokenize(end, true), ...plain(task.opening)]
-  const wanted = plain(task.wanted)
-  let room = length - head.length - tail.length - question.length - wanted.length
-  const pieces: Int32Array[] = []
-  const same = typeof task.filler === 'string' ? plain(task.filler) : undefined
+  const wanted = { text: task.wanted, tokens: plain(task.wanted) }
+  const others = (task.others ?? []).map((text) => ({ text, tokens: plain(text) }))
+  let room = length - size([{ tokens: head }, { tokens: tail }, { tokens: question }, wanted, ...others])
+  const pieces: Piece[] = []
+  const same = typeof task.filler === 'string' ? { text: task.filler, tokens: plain(task.filler) } : undefined
   for (;;) {
-    const piece = same ?? plain((task.filler as () => string)())
-    if (piece.length > room) break
+    const text = same?.text ?? (task.filler as () => string)()
+    const piece = same ?? { text, tokens: plain(text) }
+    if (piece.tokens.length > room) break
     pieces.push(piece)
-    room -= piece.length
+    room -= piece.tokens.length
   }
+  const below = random(seed + 1)
+  for (const other of others) pieces.splice(below(pieces.length + 1), 0, other)
   const at = Math.round(depth * pieces.length)
-  const size = (parts: readonly ArrayLike<number>[]) => parts.reduce((sum, part) => sum + part.length, 0)
-  const parts = [head, ...pieces.slice(0, at), wanted, ...pieces.slice(at), tail]
+  pieces.splice(at, 0, wanted)
+  const parts = [{ tokens: head }, ...pieces, { tokens: tail }]
   const stream = new Int32Array(size(parts))
   let written = 0
-  for (const part of parts) {
-    stream.set(part, written)
-    written += part.length
+  for (const { tokens } of parts) {
+    stream.set(tokens, written)
+    written += tokens.length
   }
   const from = head.length + size(pieces.slice(0, at))
   const { answer, maxTokens } = task
@@ -169,14 +209,72 @@ export function makeCase(model: NativeModel, { task: name, length, depth, seed, 
     stream,
     question: Int32Array.from(question),
     from,
-    to: from + wanted.length,
+    to: from + wanted.tokens.length,
     answer,
     maxTokens,
+    asks: task.question,
+    files: asFiles(pieces, head.length),
+    lengths: new Int32Array(),
   }
 }
 
-/** Whether what was said begins with the answer: its first number is it, or the text up to its closing quote. */
-export function isRight({ task, answer }: Pick<Case, 'task' | 'answer'>, said: string): boolean {
-  if (task === 'kv') return said.trimStart().replace(/^"/, '').startsWith(answer)
-  return /\d+/.exec(said)?.[0] === answer
+interface Piece {
+  readonly text: string
+  readonly tokens: Int32Array
+}
+
+const size = (parts: readonly { readonly tokens: ArrayLike<number> }[]): number =>
+  parts.reduce((sum, { tokens }) => sum + tokens.length, 0)
+
+const piecesInFile = 64
+
+/** Pieces as paragraphs of files, so that recall can find them. */
+function asFiles(pieces: readonly Piece[], offset: number): TextFile[] {
+  const files: TextFile[] = []
+  let at = offset
+  for (let first = 0; first < pieces.length; first += piecesInFile) {
+    const own = pieces.slice(first, first + piecesInFile)
+    const spans = own.map(({ tokens }, i) => ({
+      ...{ startLine: 2 * i + 1, endLine: 2 * i + 2 },
+      ...{ from: at, to: (at += tokens.length) },
+    }))
+    const text = own.map((piece) => `${piece.text.trim()}\n\n`).join('')
+    files.push({ name: `text/${String(files.length).padStart(5, '0')}.txt`, text, spans })
+  }
+  return files
+}
+
+export interface Verdict {
+  readonly right: boolean
+  /** Of functions: how alike what was said is to the one asked for, and whether more so than to any other of the text. */
+  readonly similarity?: number
+  readonly best?: boolean
+}
+
+const like = (said: string, other: string): number => similarity(asLongAs(said, other), other)
+
+/**
+ * Whether what was said begins with the answer: its first number is it, or the text up to its closing quote. A function is right as
+ * in RepoQA: most alike, and alike enough.
+ */
+export function judge({ task, answer, others = [] }: Pick<Case, 'task' | 'answer' | 'others'>, said: string): Verdict {
+  const isOthers = (own: number) => others.some((other) => like(said, other) >= own)
+  if (task === 'kv') return { right: said.trimStart().replace(/^"/, '').startsWith(answer) }
+  if (task === 'name') {
+    const name = /^\s*([\w$]*)/.exec(said)?.[1] ?? ''
+    return { right: name === answer, best: likeness(name, answer) > Math.max(0, ...others.map((other) => likeness(name, other))) } // prettier-ignore
+  }
+  if (task === 'function' || task === 'body') {
+    const own = like(said, answer)
+    const best = own > 0 && !isOthers(own)
+    return { right: best && own >= alikeEnough, similarity: own, best }
+  }
+  return { right: /\d+/.exec(said)?.[0] === answer }
+}
+
+/** Characters that two names begin with in common, as a share of the longer. */
+function likeness(a: string, b: string): number {
+  let common = 0
+  while (common < Math.min(a.length, b.length) && a[common] === b[common]) common++
+  return common / Math.max(a.length, b.length)
 }

@@ -2,6 +2,7 @@
 import type { InfLlmParameters, NativeAddon, NativeModel, UsedUnits } from '../../../extension/engine/addon'
 import { unitsAgreed } from '../../../extension/infllm/memory-stream'
 import { paper } from '../../../extension/infllm/parameters'
+import { recalled, unitsOf } from './recalled'
 import type { Case } from './tasks'
 
 export interface Way {
@@ -10,6 +11,10 @@ export interface Way {
   readonly lookUps?: 'each' | 'once'
   readonly twice?: boolean
   readonly agree?: number
+  /** Units of code, where the text has them; otherwise blocks. */
+  readonly units?: 'code'
+  /** The product's recall chooses units for all layers (recalled.ts). */
+  readonly recall?: true
 }
 
 export const ways: readonly Way[] = [
@@ -22,6 +27,9 @@ export const ways: readonly Way[] = [
   { name: 'once', parameters: {}, lookUps: 'once' },
   { name: 'twice', parameters: {}, twice: true },
   { name: 'agree', parameters: {}, agree: unitsAgreed },
+  { name: 'code', parameters: {}, units: 'code' },
+  { name: 'recall', parameters: {}, units: 'code', recall: true },
+  { name: 'ordered-recall', parameters: { places: 'ordered' }, units: 'code', recall: true },
   { name: 'ordered-agree', parameters: { places: 'ordered' }, agree: unitsAgreed },
   { name: 'ordered-once', parameters: { places: 'ordered' }, lookUps: 'once' },
   { name: 'ordered-twice', parameters: { places: 'ordered' }, lookUps: 'once', twice: true },
@@ -30,6 +38,8 @@ export const ways: readonly Way[] = [
 export interface Said {
   readonly text: string
   readonly readSeconds: number
+  /** That recall took to read the text itself, and to find units. */
+  readonly recallSeconds?: number
   readonly answerSeconds: number
   /** In how many of the layers one of the looked-up units held what was wanted, when the answer began. */
   readonly layersThatFound?: number
@@ -65,14 +75,23 @@ export async function say(way: Way, asked: Case, reading: Reading): Promise<Said
     })
     return { text: text(), readSeconds: read, answerSeconds: seconds(started) - read }
   }
-  const memory = new addon.InfLlm(model, { ...paper, ...reading.parameters, ...way.parameters })
+  const parameters = { ...paper, ...reading.parameters, ...way.parameters }
+  const memory = new addon.InfLlm(model, parameters)
   try {
     const none = new Int32Array()
-    const request = { tokens: asked.stream, lengths: none, rows: none, trace: false }
+    const request = {
+      tokens: asked.stream,
+      lengths: way.units === 'code' ? asked.lengths : none,
+      rows: none,
+      trace: false,
+    }
     await memory.read(request, cancel, reading.progress)
     const readSeconds = seconds(started)
     const { lookUps = 'each', twice = false, agree = 0 } = way
-    const question = { ...sampling, tokens: asked.question, lookUps, twice, agree, units: none }
+    const found = way.recall ? await recalled(asked, reading) : []
+    const recallSeconds = seconds(started) - readSeconds
+    const chosen = unitsOf(found, memory.unitStarts(), parameters)
+    const question = { ...sampling, tokens: asked.question, lookUps, twice, agree, units: chosen }
     let units: UsedUnits = []
     await memory.answer(question, cancel, ({ units: used, token }) => {
       if (used) units = used
@@ -83,7 +102,8 @@ export async function say(way: Way, asked: Case, reading: Reading): Promise<Said
     return {
       text: text(),
       readSeconds,
-      answerSeconds: seconds(started) - readSeconds,
+      ...(way.recall ? { recallSeconds } : {}),
+      answerSeconds: seconds(started) - readSeconds - recallSeconds,
       layersThatFound: units.filter((lists) => lists.some((list) => list.some(holds))).length,
       layers: units.length,
     }
