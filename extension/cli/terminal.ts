@@ -11,6 +11,7 @@ export { oneLine, printable } from '../answer/plain'
 const phases: Readonly<Record<Phase, string>> = {
   discover: 'Looking for files',
   load: 'Loading the model',
+  prepare: 'Preparing the GPU',
   read: 'Reading',
   recall: 'Searching',
   rerank: 'Looking closer',
@@ -20,6 +21,9 @@ const phases: Readonly<Record<Phase, string>> = {
   calibrate: 'Calibrating',
   verify: 'Checking',
 }
+
+/** Which take long. */
+const toldPhases: ReadonlySet<Phase> = new Set(['prepare', 'read', 'download', 'calibrate'])
 
 /** One line of JSON that a terminal may show, too: it says the same, with all that as escapes. */
 export const jsonLine = (value: unknown): string =>
@@ -36,7 +40,7 @@ export const bytes = (n: number): string =>
   n < 1e6 ? `${(n / 1e3).toFixed(1)} KB` : n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(2)} GB`
 
 const amount = (n: number, unit: Progress['unit']): string =>
-  unit === 'bytes' ? bytes(n) : `${Math.round(n).toLocaleString('en-US')} ${unit}`
+  unit === 'seconds' ? seconds(n) : unit === 'bytes' ? bytes(n) : `${Math.round(n).toLocaleString('en-US')} ${unit}`
 
 /** Shows progress where stderr is a terminal; otherwise tells each phase once in a while, so that logs stay readable. */
 export class ProgressView {
@@ -59,7 +63,7 @@ export class ProgressView {
   private tell(progress: Progress): void {
     const now = Date.now()
     if (progress.phase === this.phase && now - this.toldAt < 5000) return
-    if (progress.phase !== 'read' && progress.phase !== 'download' && progress.phase !== 'calibrate') return
+    if (!toldPhases.has(progress.phase)) return
     // Often nothing is to be done.
     if (progress.done === 0) return
     this.phase = progress.phase

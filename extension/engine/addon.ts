@@ -193,6 +193,11 @@ export interface NativeModel {
     cancel: NativeCancel,
     listener: (prefilled: number | undefined, token?: GeneratedToken) => void,
   ): Promise<'stop' | 'length'>
+  /**
+   * Has a GPU's driver make ready what reading and answering need of ggml's kernels (native/engine/warm-up.h), beside all other calls;
+   * nothing on a processor. `progress` gets, step by step, whether files can be read without waiting for that.
+   */
+  warmUp(watchHeads: readonly Head[], cancel: NativeCancel, progress: (reads: boolean) => void): Promise<void>
   /** A running call keeps the model until it ends. */
   dispose(): void
 }

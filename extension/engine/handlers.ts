@@ -35,6 +35,7 @@ import { chooseDevice, ownKernels } from './cuda'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
 import { fingerprint, readModelFile } from './model-file'
 import { Turns, uninterrupted, type Turn } from './turns'
+import { WarmUp } from './warm-up'
 import { Warming } from './warming'
 
 export function createHandlers({ log, device }: HandlersContext): EngineHandlers {
@@ -88,7 +89,11 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
         return { ...answered, from, ...missingOf(memory), timings }
       }),
     chat: (request, tools) =>
-      engine.turns.take('question', tools.signal, async () => chat(await engine.load(request, tools), request, tools)),
+      engine.turns.take('question', tools.signal, async () => {
+        const loaded = await engine.load(request, tools)
+        await engine.warmUp?.wait('answer', tools)
+        return chat(loaded, request, tools)
+      }),
     section: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, [], tools)
@@ -129,7 +134,9 @@ const memoryKey = (root: string, { breadcrumbs, memory }: StreamRequest): string
 class Engine {
   readonly turns = new Turns()
   readonly streams = new MemoryStreams()
-  readonly warming = new Warming(this.turns)
+  readonly warming = new Warming(this.turns, (tools) => this.warmUp?.wait('answer', tools) ?? Promise.resolve())
+  /** Of the model that is loaded, where a GPU computes. */
+  warmUp: WarmUp | undefined
   private loaded: { readonly key: string; readonly model: LoadedModel } | undefined
   private readonly memories = new Map<string, Memory>()
 
@@ -189,6 +196,7 @@ class Engine {
       memory.prefer(namedFiles(questions, memory.waiting()))
       await memory.readFirst(options)
     }
+    await this.warmUp?.wait('answer', tools)
     return memory
   }
 
@@ -218,6 +226,7 @@ class Engine {
   async dispose(): Promise<void> {
     this.background?.abort()
     this.warming.end()
+    this.warmUp?.end()
     this.streams.close()
     await this.close()
   }
@@ -300,10 +309,16 @@ class Engine {
   async load(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
     const { model: path, weights, gpuLayers } = request
     const key = loadKey(request)
-    if (this.loaded?.key === key) return this.loaded.model
+    if (this.loaded?.key === key) {
+      const { model } = this.loaded
+      await this.warmUp?.wait('read', tools)
+      return model
+    }
     this.background?.abort()
     await this.close()
     this.streams.close()
+    this.warmUp?.end()
+    this.warmUp = undefined
     this.loaded?.model.model.dispose()
     this.loaded = undefined
     readModelFile(request.model)
@@ -346,6 +361,11 @@ class Engine {
         ? (profileFor(model.info()) ?? wordsOnly(model.info()))
         : await readProfile(request.profile, model.info())
     this.loaded = { key, model: { ...loaded, profile } }
-    return this.loaded.model
+    const { model: ready } = this.loaded
+    if (device === 'cuda') {
+      this.warmUp = new WarmUp(addon, model)
+      await this.warmUp.wait('read', tools)
+    }
+    return ready
   }
 }

@@ -5,6 +5,7 @@
 import type { Memory } from '../recall/memory'
 import { recall } from '../recall/recall'
 import { cancellable } from './addon'
+import type { CallTools } from './handlers-type'
 import type { Turns } from './turns'
 
 /** A command that only reads has ended by then (ms). */
@@ -16,7 +17,11 @@ export class Warming {
   private readonly begun = new WeakSet<Memory>()
   private readonly ended = new AbortController()
 
-  constructor(private readonly turns: Turns) {}
+  /** `ready` returns when the kernels that this needs are there. */
+  constructor(
+    private readonly turns: Turns,
+    private readonly ready: (tools: Pick<CallTools, 'signal' | 'progress'>) => Promise<void> = () => Promise.resolve(),
+  ) {}
 
   /** To be told when a memory was read. */
   soon(memory: Memory): void {
@@ -36,6 +41,7 @@ export class Warming {
     while (await step(() => memory.kin.placeSome(memory.lexical)));
     // A processor would take seconds to read units again, and has nothing to prepare for it.
     const gpu = model.info().device.kind === 'cuda'
+    await this.ready({ signal: this.ended.signal, progress: () => undefined })
     const options = { top: 1, signals: 'all', rerank: gpu, rarity: true } as const
     await step((signal) => recall(memory, question, options, { signal, progress: () => undefined }))
     if (!gpu) return

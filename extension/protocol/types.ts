@@ -27,6 +27,7 @@ export interface SkippedFile {
 export type Phase =
   | 'discover'
   | 'load'
+  | 'prepare'
   | 'read'
   | 'recall'
   | 'rerank'
@@ -41,7 +42,7 @@ export interface Progress {
   readonly phase: Phase
   readonly done: number
   readonly total: number
-  readonly unit: 'files' | 'tokens' | 'bytes' | 'units' | 'questions'
+  readonly unit: 'files' | 'tokens' | 'bytes' | 'units' | 'questions' | 'seconds'
   readonly rate: number
   readonly etaSeconds?: number
   readonly detail?: string

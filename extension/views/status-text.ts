@@ -83,6 +83,7 @@ export function percentOf(progress: Progress | undefined): number | undefined {
 export function progressLines(progress: Progress | undefined, t: Translate): string[] {
   if (!progress) return []
   if (progress.phase === 'load') return [t('Loading the model…')]
+  if (progress.phase === 'prepare') return [t('Preparing the GPU… {0} s', progress.done)]
   if (progress.phase === 'discover') return [t('Looking for files: {0} so far.', progress.done.toLocaleString())]
   const lines: string[] = []
   if (progress.done > 0)

@@ -42,7 +42,8 @@ Napi::Function ModelObject::define(Napi::Env env) {
          InstanceMethod("tokenizeMany", &ModelObject::tokenize_many), InstanceMethod("read", &ModelObject::read),
          InstanceMethod("readMany", &ModelObject::read_many), InstanceMethod("likelihood", &ModelObject::likelihood),
          InstanceMethod("keepPrefixes", &ModelObject::keep_prefixes), InstanceMethod("logits", &ModelObject::logits),
-         InstanceMethod("generate", &ModelObject::generate), InstanceMethod("dispose", &ModelObject::dispose)});
+         InstanceMethod("generate", &ModelObject::generate), InstanceMethod("warmUp", &ModelObject::warm_up),
+         InstanceMethod("dispose", &ModelObject::dispose)});
 }
 
 ModelObject::ModelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelObject>(info) {}
@@ -218,6 +219,33 @@ Napi::Value ModelObject::logits(const Napi::CallbackInfo& call) {
                 return read_logits(*loaded->model, tokens, rows, *cancel);
             },
             [](Napi::Env env, std::vector<float>& result) { return floats_to(env, result); }, tell_number);
+    });
+}
+
+// warmUp(watchHeads, cancel, progress): progress gets, after each step, whether files can be read without waiting.
+Napi::Value ModelObject::warm_up(const Napi::CallbackInfo& call) {
+    return checked(call.Env(), [&]() -> Napi::Value {
+        auto loaded = this->loaded();
+        const auto heads = heads_of(call[0]);
+        RecallHeads::of(loaded->model->hyper, heads); // checks them
+        std::vector<int> layers;
+        for (const auto& [layer, head] : heads)
+            if (std::find(layers.begin(), layers.end(), layer) == layers.end())
+                layers.push_back(layer);
+        auto cancel = CancelObject::of(call[1]);
+        // Not under the model's lock: that is what it is for.
+        using WarmTask = Task<bool, int>;
+        return WarmTask::start(
+            call.Env(), call[2],
+            [=](const WarmTask::Report& report) {
+                if (const auto beside = backend_beside(*loaded->model))
+                    longread::warm_up(*loaded->model, *beside, layers, *cancel, [&](int done) { report(int(done)); });
+                return true;
+            },
+            [](Napi::Env env, bool&) { return env.Undefined(); },
+            [](Napi::Env env, const Napi::FunctionReference& listener, const int& done) {
+                listener.Call({Napi::Boolean::New(env, done >= warm_up_to_read)});
+            });
     });
 }
 

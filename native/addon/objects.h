@@ -6,6 +6,7 @@
 #include "engine/likelihoods.h"
 #include "engine/reader.h"
 #include "engine/together.h"
+#include "engine/warm-up.h"
 #include "engine/word-space.h"
 #include "infllm/answering.h"
 #include "memory/file-lock.h"
@@ -78,6 +79,7 @@ class ModelObject : public Napi::ObjectWrap<ModelObject> {
     Napi::Value chat(const Napi::CallbackInfo& info);
     Napi::Value word_vectors(const Napi::CallbackInfo& info);
     Napi::Value queries(const Napi::CallbackInfo& info);
+    Napi::Value warm_up(const Napi::CallbackInfo& info);
     Napi::Value read(const Napi::CallbackInfo& info);
     Napi::Value read_many(const Napi::CallbackInfo& info);
     Napi::Value likelihood(const Napi::CallbackInfo& info);

@@ -113,7 +113,7 @@ bool Context::same_graph(int count, int slots, const Wanted& wanted) const {
 // Inputs have no memory yet. On the CPU the planner gives it to them; on a GPU they get it there, always at the same
 // places and side by side, or the scheduler would copy each from the CPU and wait for it.
 void Context::place_inputs(ggml_context* ctx) {
-    ggml_backend_t gpu = model_.backend->gpu();
+    ggml_backend_t gpu = options_.backend->gpu();
     if (!gpu)
         return;
     const size_t alignment = ggml_backend_get_alignment(gpu);

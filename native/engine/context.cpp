@@ -10,15 +10,17 @@ int padded(int slots, int capacity) { return std::min(capacity, whole_blocks(slo
 
 } // namespace
 
-Context::Context(Model& model, const ContextOptions& options)
-    : model_(model), options_(options), planner_(*model.backend) {
+Context::Context(const Model& model, const ContextOptions& options)
+    : model_(model), options_(options), planner_(options.backend ? *options.backend : *model.backend) {
     const Hyper& h = model.hyper;
+    if (!options_.backend)
+        options_.backend = model.backend.get();
     if (options_.layers <= 0 || options_.layers > h.layers)
         options_.layers = h.layers;
     if (options_.batch <= 0)
-        options_.batch = model.backend->batch();
+        options_.batch = options_.backend->batch();
     options_.capacity = whole_blocks(options_.capacity);
-    cache_ = std::make_unique<Arena>(*model.backend, static_cast<size_t>(options_.layers) * 3 + 8);
+    cache_ = std::make_unique<Arena>(*options_.backend, static_cast<size_t>(options_.layers) * 3 + 8);
     const int64_t row = static_cast<int64_t>(h.head_size) * h.key_heads;
     for (int l = 0; l < options_.layers; ++l) {
         ggml_context* tensors = cache_->on(model.on_gpu(l));
@@ -218,7 +220,7 @@ void Context::compute(const int32_t* tokens, const Wanted& wanted, const Cancel&
     // Each copy that is waited for takes as long as several layers of a small model need for one token. What one token
     // needs and gives goes through memory that the GPU copies by itself, all of it with one wait at the end.
     ggml_backend_t queue = in_.count == 1 ? planner_.queue() : nullptr;
-    if (char* pinned = queue ? model_.backend->pinned(bytes) : nullptr) {
+    if (char* pinned = queue ? options_.backend->pinned(bytes) : nullptr) {
         set_inputs(tokens, wanted, pinned);
         ggml_backend_tensor_set_async(queue, in_.all, pinned, 0, given);
         planner_.begin(graph_, cancel);

@@ -18,6 +18,9 @@ struct ContextOptions {
     int window = 0;   // 0: everything before a token is seen
     int sinks = 0;
     int batch = 0; // tokens read at once at most; 0: what suits the device
+    // Of the model's devices, beside the model's own; null: the model's. With one of its own a context may compute
+    // without the model's lock.
+    Backend* backend = nullptr;
 };
 
 // What a batch should give beside filling the cache.
@@ -40,7 +43,7 @@ struct Captured {
 
 class Context {
   public:
-    Context(Model& model, const ContextOptions& options);
+    Context(const Model& model, const ContextOptions& options);
     ~Context();
     Context(const Context&) = delete;
     Context& operator=(const Context&) = delete;
@@ -78,8 +81,8 @@ class Context {
     void set_inputs(const int32_t* tokens, const Wanted& wanted, char* staged);
     void compute(const int32_t* tokens, const Wanted& wanted, const Cancel& cancel, Captured& captured);
 
-    Model& model_;
-    ContextOptions options_;
+    const Model& model_;
+    ContextOptions options_; // its backend is never null
     std::unique_ptr<Arena> cache_;
     std::vector<ggml_tensor*> keys_, values_; // by layer
     std::vector<ggml_tensor*> sink_keys_;     // F32, as first rotated; made when the window first slides

@@ -5,8 +5,9 @@
 namespace longread {
 
 // generateBeside({path, libraries, threads, layers, tokens, temperature, topP, seed, maxTokens, watch, watchHeads}) ->
-// {tokens, attention: [token][watched head][span]}: with the file's own weights, of which the first `layers` lie beside
-// the processor, or all with the output where there are fewer.
+// {tokens, attention: [token][watched head][span], warm}: with the file's own weights, of which the first `layers` lie
+// beside the processor, or all with the output where there are fewer. At the same time warm_up() computes, `warm`
+// steps.
 Napi::Value generate_beside(const Napi::CallbackInfo& call);
 
 } // namespace longread

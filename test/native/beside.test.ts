@@ -66,5 +66,7 @@ for (const [name, options] of Object.entries(models))
           const is = await beside({ ...request, temperature }, layers)
           assert.deepEqual([...is.tokens], should.made)
           assert.deepEqual([...is.attention], should.attention)
+          // At the same time, where all of the model is there.
+          assert.equal(is.warm, layers > random.layers ? 6 : 0)
         })
   })

@@ -35,7 +35,12 @@ export interface Oracle {
       /** One more than the model has: the output, too. */
       readonly layers: number
     },
-  ): Promise<{ readonly tokens: Int32Array; readonly attention: Float32Array }>
+  ): Promise<{
+    readonly tokens: Int32Array
+    readonly attention: Float32Array
+    /** Steps of warming up that were computed at the same time (native/engine/warm-up.h). */
+    readonly warm: number
+  }>
 }
 
 export const loadOracle = (): Oracle =>

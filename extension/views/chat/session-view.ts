@@ -76,6 +76,8 @@ export function doing(progress: Progress, t: Translate): string {
   switch (progress.phase) {
     case 'load':
       return t('Loading the model…')
+    case 'prepare':
+      return t('Preparing the GPU… {0} s', progress.done)
     case 'discover':
       return t('Looking for files…')
     case 'read':

@@ -9,7 +9,7 @@ import * as path from 'node:path'
 import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../../extension/engine/addon'
 import { EngineClient } from '../../../extension/engine/client'
 import { ownKernels } from '../../../extension/engine/cuda'
-import type { RecallResult } from '../../../extension/protocol/types'
+import type { Progress, RecallResult } from '../../../extension/protocol/types'
 import type { LoadedModel } from '../../../extension/recall/memory'
 import { defaultProfile, profileFor, type Profile } from '../../../extension/recall/profile'
 import { shapes, writeShapeModel } from '../../support/shape-model'
@@ -58,7 +58,15 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
     try {
       const memory = kept ? path.join(folder, 'memory') : null
       const request = { ...(await defaultAsk(root, memory, 0)), device: 'cuda', ...other } as const
-      await client.call('stream', { ...request, root: small, memory: null })
+      // How long a call said that the GPU is made ready.
+      let preparing = 0
+      const onProgress = ({ phase, done }: Progress) => void (phase === 'prepare' && (preparing = done))
+      const begun = performance.now()
+      await client.call('stream', { ...request, root: small, memory: null }, { onProgress })
+      print(
+        `Loaded the model and read one file: ${((performance.now() - begun) / 1000).toFixed(1)} s, ${preparing} s of it preparing the GPU`,
+      )
+      preparing = 0
       const started = performance.now()
       const { files, tokens } = await client.call('stream', request)
       const seconds = (performance.now() - started) / 1000
@@ -67,7 +75,11 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
       )
       const recall = async (question: string, rerank: boolean, watched = true) => {
         const asked = performance.now()
-        const [result] = await client.call('recall', { ...request, questions: [question], rerank, watched })
+        const [result] = await client.call(
+          'recall',
+          { ...request, questions: [question], rerank, watched },
+          { onProgress },
+        )
         return { result: result!, all: performance.now() - asked }
       }
       const timed = async (what: string, rerank: boolean, target: number, watched = true) => {
@@ -80,7 +92,7 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
       if (kept) await new Promise((resolve) => setTimeout(resolve, idleMs))
       const first = await recall('What is this?', true)
       print(
-        `  the first question, ${kept ? `${idleMs / 1000} s` : 'right'} after reading ${whole(first.result.ms).padStart(9)} ms`,
+        `  the first question, ${kept ? `${idleMs / 1000} s` : 'right'} after reading ${whole(first.all).padStart(9)} ms${preparing > 0 ? `, told to wait until the GPU had been prepared for ${preparing} s` : ''}`,
       )
       breakdown([first.result])
       await timed('recall without rerank', false, 30)
