@@ -38,6 +38,11 @@ inline void copy_to_gpu(void* to, const void* from, size_t bytes) {
     check(cudaStreamSynchronize(nullptr), "a copy to the GPU failed");
 }
 
+inline void copy_from_gpu(void* to, const void* from, size_t bytes) {
+    if (bytes > 0)
+        check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "a copy from the GPU failed");
+}
+
 // Room for `count` where there is less: half as much again at least, so that it seldom grows.
 inline size_t grown(size_t size, size_t count) { return count < size + size / 2 ? size + size / 2 : count; }
 
@@ -71,10 +76,7 @@ template <typename T> class Buffer {
         reserve(count);
         copy_to_gpu(data_, from, count * sizeof(T));
     }
-    void download(T* to, size_t count) const {
-        if (count > 0)
-            check(cudaMemcpy(to, data_, count * sizeof(T), cudaMemcpyDeviceToHost), "a copy from the GPU failed");
-    }
+    void download(T* to, size_t count) const { copy_from_gpu(to, data_, count * sizeof(T)); }
     T* data() const { return data_; }
     size_t size() const { return size_; }
 

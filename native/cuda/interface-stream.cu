@@ -57,8 +57,9 @@ LONGREAD_EXPORT int32_t longread_cuda_stream_use(LongreadStream* stream, const i
     return done([&] { stream->stream.use(counts, units); });
 }
 
-LONGREAD_EXPORT int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t* counts, int32_t* units) {
-    return done([&] { stream->stream.used(counts, units); });
+LONGREAD_EXPORT int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t block, int32_t* counts,
+                                                  int32_t* units) {
+    return done([&] { stream->stream.used(block, counts, units); });
 }
 
 LONGREAD_EXPORT int32_t longread_cuda_stream_state(LongreadStream* stream, LongreadStreamState* state) {

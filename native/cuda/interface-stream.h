@@ -56,8 +56,9 @@ int32_t longread_cuda_stream_rewind(LongreadStream* stream);
 // Units that layers use from now on. counts: [layer], negative where units are looked up; units: [layer][its count],
 // rising, of at most topk * block_size tokens.
 int32_t longread_cuda_stream_use(LongreadStream* stream, const int32_t* counts, const int32_t* units);
-// What each layer used last. counts: [layer]; units: [layer][LONGREAD_MOST_CHOSEN]
-int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t* counts, int32_t* units);
+// What each layer used for block `block` of the last read; nothing before the first. counts: [layer]; units:
+// [layer][LONGREAD_MOST_CHOSEN]
+int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t block, int32_t* counts, int32_t* units);
 int32_t longread_cuda_stream_state(LongreadStream* stream, LongreadStreamState* state);
 // starts: [unit], and where the last one ends: positions in the stream.
 int32_t longread_cuda_stream_starts(LongreadStream* stream, int32_t* starts);

@@ -38,12 +38,12 @@ UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStr
         output_.upload(output, vocabulary, width, false, computing_);
     output_norm_.upload(output_norm, width);
     const size_t lists = layers_.size() * most_chosen;
-    chosen_.reserve(lists);
-    chosen_count_.reserve(layers_.size());
+    const size_t blocks = static_cast<size_t>(blocks_for(model_.rows, shape.exc_block_size));
+    chosen_.reserve(blocks * lists);
+    chosen_count_.reserve(blocks * layers_.size());
     forced_.reserve(lists);
-    const std::vector<int32_t> none(layers_.size(), -1), zeros(layers_.size());
+    const std::vector<int32_t> none(layers_.size(), -1);
     forced_count_.upload(none.data(), none.size());
-    chosen_count_.upload(zeros.data(), zeros.size());
     const unsigned long long counts[2] = {};
     counts_.upload(counts, 2);
     far_part_.reserve(1);
@@ -158,6 +158,8 @@ void UnitStream::send(const int32_t* tokens, int count, size_t old_units) {
     copy(tokens_.data(), tokens, token_bytes);
     copy(blocks_there_.data(), blocks_.data(), block_bytes);
     copy(units_there_.data() + old_units, units_.data() + old_units, unit_bytes);
+    check(cudaMemsetAsync(chosen_count_.data(), 0, chosen_count_.size() * sizeof(int32_t), computing_),
+          "the GPU failed");
 }
 
 // wanted: of the last layer more than its window.
@@ -234,6 +236,7 @@ void UnitStream::look_up(int l, size_t i) {
     const StreamBlock& block = blocks_[i];
     const StreamBlock* there = blocks_there_.data() + i;
     const size_t places = static_cast<size_t>(layout_.cached), lists = static_cast<size_t>(l) * most_chosen;
+    const size_t used = i * layers_.size() + static_cast<size_t>(l);
     const LookUpArrays arrays{mean_.data() + i * mixed_width(),
                               scores_.data(),
                               table_.data(),
@@ -245,7 +248,7 @@ void UnitStream::look_up(int l, size_t i) {
     choose_units(
         there, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
         {place_unit_.data() + static_cast<size_t>(l) * places, place_used_.data() + static_cast<size_t>(l) * places},
-        arrays, layout_, chosen_.data() + lists, chosen_count_.data() + l, computing_);
+        arrays, layout_, chosen_.data() + used * most_chosen, chosen_count_.data() + used, computing_);
     const int most =
         std::min(block.units, forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
     fetch_units(units_there_.data(), arrays, most, l, layout_, layer_arrays(l), computing_);
@@ -302,10 +305,13 @@ void UnitStream::use(const int32_t* counts, const int32_t* units) {
     forced_count_.upload(counts, layers_.size());
 }
 
-void UnitStream::used(int32_t* counts, int32_t* units) {
+void UnitStream::used(int block, int32_t* counts, int32_t* units) {
     check(cudaSetDevice(device_), "the GPU cannot be used");
-    chosen_count_.download(counts, layers_.size());
-    chosen_.download(units, layers_.size() * most_chosen);
+    if (block < 0 || block >= static_cast<int>(blocks_.size()))
+        throw std::runtime_error("no such block was read");
+    const size_t layers = layers_.size(), first = static_cast<size_t>(block) * layers;
+    copy_from_gpu(counts, chosen_count_.data() + first, layers * sizeof(int32_t));
+    copy_from_gpu(units, chosen_.data() + first * most_chosen, layers * most_chosen * sizeof(int32_t));
 }
 
 LongreadStreamState UnitStream::state() {

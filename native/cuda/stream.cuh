@@ -27,7 +27,7 @@ class UnitStream {
     void mark();
     void rewind();
     void use(const int32_t* counts, const int32_t* units);
-    void used(int32_t* counts, int32_t* units);
+    void used(int block, int32_t* counts, int32_t* units);
     LongreadStreamState state();
     void starts(int32_t* to) const;
 
@@ -139,7 +139,8 @@ class UnitStream {
     Buffer<FarPart> far_part_;
     Buffer<UnitCopy> copies_;
     Buffer<unsigned long long> counts_;
-    Buffer<int32_t> chosen_, chosen_count_, forced_, forced_count_; // [layer][most_chosen], [layer]
+    Buffer<int32_t> chosen_, chosen_count_; // [block of the read][layer][most_chosen], [block][layer]
+    Buffer<int32_t> forced_, forced_count_; // [layer][most_chosen], [layer]
     bool forces_ = false;
 };
 

@@ -133,6 +133,7 @@ void GpuStream::read(const int32_t* tokens, int count, const std::vector<int32_t
     if (!rows.empty())
         logits.resize(rows.size() * static_cast<size_t>(model_.hyper.vocabulary));
     starts_known_ = used_known_ = false;
+    blocks_ = (count + p_.exc_block_size - 1) / p_.exc_block_size;
     done(place_.library->stream_read(stream_, tokens, count, rows.data(), static_cast<int32_t>(rows.size()),
                                      logits.data()));
 }
@@ -170,16 +171,22 @@ void GpuStream::use(const std::vector<UnitLists>& units) {
 }
 
 const std::vector<UnitLists>& GpuStream::used_units() const {
-    if (!used_known_) {
-        std::vector<int32_t> counts(used_.size()), units(used_.size() * LONGREAD_MOST_CHOSEN);
-        done(place_.library->stream_used(stream_, counts.data(), units.data()));
-        for (size_t l = 0; l < used_.size(); ++l) {
-            const auto first = units.begin() + static_cast<std::ptrdiff_t>(l * LONGREAD_MOST_CHOSEN);
-            used_[l] = {std::vector<int>(first, first + counts[l])};
-        }
-        used_known_ = true;
-    }
+    if (!used_known_)
+        used_ = used_in(blocks_ - 1);
+    used_known_ = true;
     return used_;
+}
+
+std::vector<UnitLists> GpuStream::used_in(int block) const {
+    const size_t layers = static_cast<size_t>(model_.hyper.layers);
+    std::vector<int32_t> counts(layers), units(layers * LONGREAD_MOST_CHOSEN);
+    done(place_.library->stream_used(stream_, block, counts.data(), units.data()));
+    std::vector<UnitLists> used;
+    for (size_t l = 0; l < layers; ++l) {
+        const auto first = units.begin() + static_cast<std::ptrdiff_t>(l * LONGREAD_MOST_CHOSEN);
+        used.push_back({std::vector<int>(first, first + counts[l])});
+    }
+    return used;
 }
 
 const std::vector<int32_t>& GpuStream::starts() const {

@@ -27,6 +27,7 @@ class GpuStream : public UnitMemory {
     void restore(const std::string& path, const std::string& identity) override;
     void use(const std::vector<UnitLists>& units) override;
     const std::vector<UnitLists>& used_units() const override;
+    std::vector<UnitLists> used_in(int block) const override;
     int units() const override { return static_cast<int>(starts().size()) - 1; }
     int unit_tokens(int unit) const override {
         return starts()[static_cast<size_t>(unit) + 1] - starts()[static_cast<size_t>(unit)];
@@ -47,6 +48,7 @@ class GpuStream : public UnitMemory {
     LongreadStreamShape shape_{};
     LongreadStream* stream_ = nullptr; // null until the first read
     bool cut_ = false;
+    int blocks_ = 0;               // of the last read
     std::vector<int32_t> lengths_; // told before there is a stream
     // Asked for when they are wanted.
     mutable std::vector<int32_t> starts_;

@@ -7,8 +7,7 @@ namespace longread {
 std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
                                const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
                                const std::function<void(int)>& progress) {
-    const int total = static_cast<int>(tokens.size()),
-              most = trace ? memory.parameters().exc_block_size : memory.most_tokens();
+    const int total = static_cast<int>(tokens.size()), most = memory.most_tokens();
     if (!lengths.empty()) {
         if (std::accumulate(lengths.begin(), lengths.end(), 0LL) != total)
             throw Error("usage", "The units do not have as many tokens as are read.");
@@ -24,8 +23,8 @@ std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& t
         memory.read(tokens.data() + first, count, wanted, cancel, logits);
         if (!wanted.empty())
             all.insert(all.end(), logits.begin(), logits.end());
-        if (trace)
-            trace->push_back(memory.used_units());
+        for (int at = 0, block = 0; trace && at < count; at += memory.parameters().exc_block_size, ++block)
+            trace->push_back(memory.used_in(block));
         progress(first + count);
     }
     return all;

@@ -30,6 +30,7 @@ class InfLlm : public UnitMemory {
     void restore(const std::string& path, const std::string& identity) override;
     void use(const std::vector<UnitLists>& units) override;
     const std::vector<UnitLists>& used_units() const override { return used_units_; }
+    std::vector<UnitLists> used_in(int) const override { return used_units_; } // a read is one block
     int units() const override { return tier_.units(); }
     int unit_tokens(int unit) const override { return tier_.tokens(unit); }
     Totals totals() const override;

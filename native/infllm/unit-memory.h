@@ -53,6 +53,8 @@ class UnitMemory {
     virtual void use(const std::vector<UnitLists>& units) = 0;
     // What each layer used last; empty for a layer that uses none.
     virtual const std::vector<UnitLists>& used_units() const = 0;
+    // The same for execution block `block` of the last read.
+    virtual std::vector<UnitLists> used_in(int block) const = 0;
 
     virtual int units() const = 0;
     virtual int unit_tokens(int unit) const = 0;

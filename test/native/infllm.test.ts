@@ -13,30 +13,17 @@ import {
   loadAddon,
   type InfLlmParameters,
   type NativeModel,
-  type UsedUnits,
 } from '../../extension/engine/addon'
 import { f32, str, u32, writeGguf } from '../support/gguf-writer'
 import { largestDifference, run } from '../support/model'
 import { readByUnits } from '../support/plain-infllm'
 import type { PlainRope } from '../support/plain-model'
-import { gaussian, randomModel, type RandomModel, type RandomOptions } from '../support/random-model'
+import { randomModel, type RandomModel, type RandomOptions } from '../support/random-model'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
+import { answerTo, memoryOf, question, readAll as read, smallParameters, someTokens } from '../support/units'
 
-const paper: InfLlmParameters = {
-  nInit: 8,
-  nLocal: 32,
-  blockSize: 8,
-  topk: 3,
-  reprTopk: 2,
-  maxCachedBlock: 4,
-  excBlockSize: 16,
-  perhead: false,
-  distance: 0,
-  places: 'one',
-  format: 'f32',
-  folder: '',
-}
+const paper: InfLlmParameters = { ...smallParameters, format: 'f32' }
 
 const none: Int32Array = new Int32Array()
 
@@ -52,41 +39,6 @@ async function load(options: RandomOptions): Promise<Subject> {
   const addon = loadAddon()
   const request = { path, weights: 'file', threads: 1, libraries: librariesFolder() } as const
   return { random, model: await cancellable(addon, undefined, (cancel) => addon.loadModel(request, cancel, () => 0)) }
-}
-
-const someTokens = (random: RandomModel, length: number, seed: number): Int32Array => {
-  const normal = gaussian(seed)
-  return Int32Array.from({ length }, () => Math.floor(Math.abs(normal()) * 1e6) % random.vocab)
-}
-
-const memoryOf = (model: NativeModel, parameters: InfLlmParameters) => new (loadAddon().InfLlm)(model, parameters)
-
-const read = (memory: ReturnType<typeof memoryOf>, tokens: Int32Array, lengths: Int32Array = none) =>
-  run((cancel) => memory.read({ tokens, lengths, rows: Int32Array.from(tokens.keys()), trace: true }, cancel, () => 0))
-
-const question = (tokens: Int32Array) =>
-  ({
-    tokens,
-    temperature: 0,
-    topP: 1,
-    seed: 0,
-    maxTokens: 6,
-    lookUps: 'each',
-    twice: false,
-    agree: 0,
-    units: none,
-  }) as const
-
-const answerTo = async (memory: ReturnType<typeof memoryOf>, request: Parameters<typeof memory.answer>[0]) => {
-  const made: number[] = []
-  let units: UsedUnits = []
-  const end = await run((cancel) =>
-    memory.answer(request, cancel, ({ units: used, token }) => {
-      if (used) units = used
-      if (token) made.push(token.token)
-    }),
-  )
-  return { made, end, units }
 }
 
 const plainRope: PlainRope = { base: 10_000, scale: 1 }
@@ -288,8 +240,8 @@ describe('InfLLM', function () {
     const memory = memoryOf(model, paper)
     await read(memory, tokens)
     const before = memory.info()
-    const first = await answerTo(memory, question(asked))
-    const again = await answerTo(memory, question(asked))
+    const first = await answerTo(memory, question(asked, 6))
+    const again = await answerTo(memory, question(asked, 6))
     assert.deepEqual(again, first)
     assert.deepEqual({ ...memory.info(), reads: 0, bytes: 0 }, { ...before, reads: 0, bytes: 0 })
     // Token by token what a memory gives that reads question and answer.
@@ -314,7 +266,7 @@ describe('InfLLM', function () {
     const { random, model } = subject
     const memory = memoryOf(model, paper)
     await read(memory, someTokens(random, 300, 4))
-    const asked = question(someTokens(random, 12, 9))
+    const asked = question(someTokens(random, 12, 9), 6)
     const given = await answerTo(memory, { ...asked, units: Int32Array.of(2, 9) })
     for (const lists of given.units) assert.deepEqual([...lists[0]!], [2, 9])
     const [each, once, twice] = [
@@ -349,7 +301,7 @@ describe('InfLLM', function () {
       )
       assert.deepEqual(second.unitStarts(), first.unitStarts())
       // Longer than the window: what is read now becomes units, too, beside those that were kept.
-      const asked = question(someTokens(random, 90, 9))
+      const asked = question(someTokens(random, 90, 9), 6)
       const before = readFileSync(`${path}.units`)
       assert.deepEqual(await answerTo(second, asked), await answerTo(first, asked))
       assert.deepEqual(readFileSync(`${path}.units`), before)
@@ -397,9 +349,9 @@ describe('InfLLM', function () {
     // Units are checked when they are used.
     writeFileSync(`${path}.units`, Buffer.alloc(units.length, 7))
     const memory = await restored()
-    await rejects(answerTo(memory, question(someTokens(random, 5, 1))), 'bad-segment')
+    await rejects(answerTo(memory, question(someTokens(random, 5, 1), 6)), 'bad-segment')
     writeFileSync(`${path}.units`, units)
-    assert.ok((await answerTo(await restored(), question(someTokens(random, 5, 1)))).made.length > 0)
+    assert.ok((await answerTo(await restored(), question(someTokens(random, 5, 1), 6))).made.length > 0)
     rmSync(`${path}.units`)
     await rejects(restored(), 'no-segment')
   })
@@ -408,7 +360,7 @@ describe('InfLLM', function () {
     const { random, model } = subject
     const memory = memoryOf(model, paper)
     await read(memory, someTokens(random, 300, 4))
-    const asked = question(someTokens(random, 12, 9))
+    const asked = question(someTokens(random, 12, 9), 6)
     const votes = new Map<number, number>()
     for (const lists of (await answerTo(memory, asked)).units)
       for (const unit of lists[0]!) votes.set(unit, (votes.get(unit) ?? 0) + 1)
@@ -467,8 +419,8 @@ describe('InfLLM', function () {
       rejects(read(memory, tokens, lengths), code)
     await bad(Int32Array.of(random.vocab), none, 'internal')
     await bad(Int32Array.of(1, 2), Int32Array.of(3), 'usage')
-    await rejects(answerTo(memory, question(none)), 'usage')
-    await rejects(answerTo(memory, { ...question(Int32Array.of(1)), units: Int32Array.of(7) }), 'usage')
+    await rejects(answerTo(memory, question(none, 6)), 'usage')
+    await rejects(answerTo(memory, { ...question(Int32Array.of(1), 6), units: Int32Array.of(7) }), 'usage')
   })
 
   it('fails with an error, and loses nothing, when its disk does', async () => {

@@ -42,6 +42,8 @@ export interface PlainInfLlmResult {
    * the best that was chosen instead, as a share of what all scores span; 0 where the choice is the same.
    */
   readonly misses: readonly number[]
+  /** The same for a choice that was not followed; Infinity where that block looks none up in that layer. */
+  readonly missOf: (block: number, layer: number, units: readonly number[]) => number
 }
 
 export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
@@ -50,13 +52,26 @@ export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
     Array.from({ length: model.layers }, (): (readonly number[])[] => []),
   )
   const misses: number[] = []
+  const asked = new Map<string, (units: readonly number[]) => number>()
   const { logits } = runPlainly(model, tokens, model.layers, true, (layer, queries, keys, values) =>
-    attendLayer(options, layer, queries, keys, values, misses, (block, lists) => (trace[block]![layer] = lists)),
+    attendLayer(options, layer, queries, keys, values, {
+      used: (block, lists) => (trace[block]![layer] = lists),
+      followed: (miss) => misses.push(miss),
+      scored: (block, missOf) => asked.set(`${String(block)} ${String(layer)}`, missOf),
+    }),
   )
-  return { logits, trace, misses }
+  const missOf = (block: number, layer: number, units: readonly number[]) =>
+    asked.get(`${String(block)} ${String(layer)}`)?.(units) ?? Infinity
+  return { logits, trace, misses, missOf }
 }
 
 type Rows = readonly Float64Array[]
+
+interface LookUpListener {
+  used(block: number, lists: (readonly number[])[]): void
+  followed(miss: number): void
+  scored(block: number, missOf: (units: readonly number[]) => number): void
+}
 
 function attendLayer(
   { model, tokens, parameters: p, lengths, rope: ropeOf, sliding, follow }: PlainInfLlm,
@@ -64,8 +79,7 @@ function attendLayer(
   queries: Rows,
   keys: Rows,
   values: Rows,
-  misses: number[],
-  used: (block: number, lists: (readonly number[])[]) => void,
+  told: LookUpListener,
 ): Float64Array[] {
   const { headSize: size, heads, keyHeads } = model
   const rope = ropeOf(layer)
@@ -108,14 +122,15 @@ function attendLayer(
           room -= length
           return true
         })
+        told.scored(block, (units) => missOf(scores, chosen, units))
         const followed = follow?.[block]?.[layer]?.[list]
         if (followed) {
-          misses.push(missOf(scores, chosen, Array.from(followed)))
+          told.followed(missOf(scores, chosen, Array.from(followed)))
           return Array.from(followed)
         }
         return chosen.sort((a, b) => a - b)
       })
-      used(block, lists)
+      told.used(block, lists)
       far.forEach((seen, head) => {
         for (let j = 0; j < sinks; ++j) seen.push(j)
         for (const unit of lists[p.perhead ? head : 0]!)
