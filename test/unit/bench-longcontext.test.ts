@@ -146,7 +146,7 @@ describe('a long text of code', function () {
     assert.ok(part.best && !part.right && part.similarity! > 0.2 && part.similarity! < 0.8)
     assert.ok(!judge(asked, asked.others[0]).best && !judge(asked, '').best)
     const name = { task: 'name', answer: 'read_all', others: ['read_some', 'write'] } as const
-    assert.deepEqual(judge(name, 'read_all`, which'), { right: true, best: true })
+    assert.deepEqual(judge(name, 'Files.read_all`, which'), { right: true, best: true })
     assert.deepEqual(judge(name, 'read_allow`'), { right: false, best: true })
     assert.deepEqual(judge(name, 'read_so`'), { right: false, best: false })
     assert.deepEqual(judge(name, '`'), { right: false, best: false })

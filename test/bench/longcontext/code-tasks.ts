@@ -6,9 +6,8 @@
  */
 import type { NativeModel } from '../../../extension/engine/addon'
 import { shuffled } from '../../../extension/recall/calibration/questions'
-import { random } from '../../support/random'
-import { chooseNames } from '../facts/plant'
-import { cutFile, layOutParts, type Haystack, type HaystackFile, type Part } from './haystack'
+import { layOutParts, type Haystack } from './haystack'
+import { plantNeedle, type Found } from './needle'
 import type { Case, CaseOptions } from './tasks'
 
 export const codeTaskNames = ['needle', 'name', 'function', 'body'] as const
@@ -27,109 +26,6 @@ const longestQuestion = 96
 const fewestLines = 3
 /** Names that a choice is made from. */
 const choices = 10
-
-interface Found {
-  readonly parts: readonly Part[]
-  /** The unit, or units, of one part that hold what is asked for. */
-  readonly at: {
-    readonly part: number
-    readonly from: number
-    readonly to: number
-    /** Where it is not all of the unit: its lines, the first and the last. */
-    readonly lines?: readonly [number, number]
-  }
-  readonly asks: string
-  readonly after: string
-  readonly opening: string
-  readonly answer: string
-  readonly maxTokens: number
-  readonly others?: readonly string[]
-}
-
-/** How a constant is written, by the end of a file's name. */
-const constants: Readonly<Record<string, (name: string, value: string) => string>> = {
-  py: (name, value) => `${name} = ${value}`,
-  js: (name, value) => `const ${name} = ${value};`,
-  ts: (name, value) => `export const ${name} = ${value};`,
-  go: (name, value) => `const ${name} = ${value}`,
-  rs: (name, value) => `const ${name}: u32 = ${value};`,
-  java: (name, value) => `static final int ${name} = ${value};`,
-  cs: (name, value) => `const int ${name} = ${value};`,
-}
-
-const endingOf = (name: string): string => /\.(\w+)$/.exec(name)?.[1] ?? ''
-
-/** Of the files whose constants stand in classes, and of Python, also between what is indented. */
-const begins: Readonly<Record<string, RegExp>> = {
-  py: /^\s*(def|class|async def|@\w|[A-Za-z_]\w* =)/,
-  java: /^ {4}[@\w]/,
-  cs: /^ {4}[[\w]/,
-}
-
-/** Units of a file before which a constant can stand, `to` included. */
-function places({ name, pieces, lines }: HaystackFile, from: number, to: number): number[] {
-  if (constants[endingOf(name)] === undefined) return []
-  const fits = begins[endingOf(name)] ?? /^[@\w]/
-  return Array.from({ length: to - from }, (_, i) => from + i + 1).filter((i) => {
-    const piece = pieces[i]
-    return piece ? fits.test(lines[piece.startLine - 1] ?? '') : endingOf(name) === 'py'
-  })
-}
-
-async function plantNeedle(
-  model: NativeModel,
-  haystack: Haystack,
-  room: number,
-  { depth, seed }: CaseOptions,
-): Promise<Found> {
-  const below = random(seed)
-  let start = below(haystack.size)
-  while ((await haystack.at(start)).pieces.length === 0) start = (start + 1) % haystack.size
-  const file = await haystack.at(start)
-  const [named] = chooseNames(1, seed)
-  const { words } = named!
-  const name = words.join('_').toUpperCase()
-  const lines = (ending: string, value: string, indent: string) =>
-    ['', `${ending === 'py' ? '#' : '//'} The ${words.join(' ')}.`, constants[ending]!(name, value), ''].map((line) => (line === '' ? line : indent + line)) // prettier-ignore
-  const most = model.tokenize(lines('java', named!.value, '    ').join('\n'), false).length + 8
-  const parts = await haystack.around(start, { from: 0, to: 0 }, 0, room - most - file.header.length)
-  const usable = parts.filter(({ from, to }) => to > from)
-  // Where it may stand, and after how many tokens.
-  const where: { part: number; piece: number; tokens: number }[] = []
-  let tokens = 0
-  usable.forEach(({ file, from, to }, part) => {
-    const good = new Set(places(file, from, to))
-    tokens += file.header.length
-    for (let piece = from; piece <= to; piece++) {
-      if (good.has(piece)) where.push({ part, piece, tokens })
-      if (piece < to) tokens += file.pieces[piece]!.tokens.length
-    }
-  })
-  const wanted = depth * tokens
-  const [best] = where.toSorted((a, b) => Math.abs(a.tokens - wanted) - Math.abs(b.tokens - wanted))
-  if (!best) throw new Error('There is no place for a constant in the code; name other repositories.')
-  const { file: host, from, to } = usable[best.part]!
-  const first = host.pieces[from]!.startLine - 1
-  const line = host.pieces[best.piece - 1]!.endLine
-  const indent = best.piece < host.pieces.length ? /^\s*/.exec(host.lines[line]!)![0] : ''
-  const text = usable.map(({ file, from, to }) => file.lines.slice(file.pieces[from]!.startLine - 1, file.pieces[to - 1]!.endLine).join('\n')).join('\n') // prettier-ignore
-  let { value } = named!
-  while (text.includes(value)) value = String(10_000 + below(90_000))
-  const put = lines(endingOf(host.name), value, indent)
-  const whole = [...host.lines.slice(first, line), ...put, ...host.lines.slice(line, host.pieces[to - 1]!.endLine)]
-  const planted = await cutFile(model, host.name, whole.join('\n'))
-  const at = line - first + 3
-  const holds = planted.pieces.findIndex(({ startLine, endLine }) => startLine <= at && at <= endLine)
-  return {
-    parts: usable.with(best.part, { file: planted, from: 0, to: planted.pieces.length }),
-    at: { part: best.part, from: holds, to: holds + 1, lines: [at - 1, at] },
-    asks: `What is the ${words.join(' ')}?`,
-    after: '\n',
-    opening: `The ${words.join(' ')} is ${name} =`,
-    answer: value,
-    maxTokens: 8,
-  }
-}
 
 /** A function whose documentation is nobody else's, with what it said. */
 async function chooseFunction(haystack: Haystack, model: NativeModel, seed: number) {

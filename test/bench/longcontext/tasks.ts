@@ -261,7 +261,7 @@ export function judge({ task, answer, others = [] }: Pick<Case, 'task' | 'answer
   const isOthers = (own: number) => others.some((other) => like(said, other) >= own)
   if (task === 'kv') return { right: said.trimStart().replace(/^"/, '').startsWith(answer) }
   if (task === 'name') {
-    const name = /^\s*([\w$]*)/.exec(said)?.[1] ?? ''
+    const name = /^\s*(?:[\w$]+(?:\.|::|->))*([\w$]*)/.exec(said)?.[1] ?? ''
     return { right: name === answer, best: likeness(name, answer) > Math.max(0, ...others.map((other) => likeness(name, other))) } // prettier-ignore
   }
   if (task === 'function' || task === 'body') {
