@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander'
 import { LongreadError } from '../errors'
 import { settingsOf } from '../infllm/parameters'
+import { usualReading } from '../infllm/choice'
 import type { AskRequest, MemoryReading, MemoryTotals } from '../protocol/types'
 import { bytes } from './terminal'
 
@@ -49,7 +50,7 @@ export function memoryReadingOptions(command: Command): Command {
         'with --reading memory: every layer for itself, the layers together (what most of them look up, for all), or recall once for all',
       )
         .choices(['layers', 'agree', 'recall'])
-        .default('layers'),
+        .default(undefined, usualReading.choose),
     )
     .addOption(
       new Option('--look-ups <when>', 'with --reading memory: for each word of the answer, or once for the question')
@@ -65,10 +66,13 @@ export const askedReading = (flags: MemoryReadingFlags): AskRequest['reading'] =
 
 /** Undefined where the memory is not asked for; then none of its options may be given. */
 export function memoryReadingOf(flags: MemoryReadingFlags): MemoryReading | undefined {
-  const { reading, units, choose = 'layers', lookUps = 'each', twice = false, set } = flags
+  const { reading, units, choose, lookUps = 'each', twice = false, set } = flags
   if (reading === 'memory')
-    return { units, choose, lookUps, twice, parameters: settingsOf(set, '--set') as MemoryReading['parameters'] }
-  if (units !== 'code' || choose !== 'layers' || lookUps !== 'each' || twice || set !== '')
+    return {
+      ...{ units, lookUps, twice, choose: choose ?? usualReading.choose },
+      parameters: settingsOf(set, '--set') as MemoryReading['parameters'],
+    }
+  if (units !== 'code' || choose !== undefined || lookUps !== 'each' || twice || set !== '')
     throw new LongreadError('usage', '--units, --choose, --look-ups, --twice and --set need --reading memory.')
   return undefined
 }

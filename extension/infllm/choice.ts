@@ -6,10 +6,14 @@
 import type { AnsweredFrom, AskRequest, MemoryReading } from '../protocol/types'
 import type { Profile } from '../recall/profile'
 
-/** What `--reading memory` means by itself. */
+/**
+ * What `--reading memory` means by itself. SmolLM2-135M, 40 constants planted in 145,010 tokens of code, a window of 1,024 tokens, on a
+ * GPU: 8 were answered where recall chose the units, 2 where the layers did together and 1 where each did for itself; 37 from units
+ * read afresh.
+ */
 export const usualReading: MemoryReading = {
   units: 'code',
-  choose: 'layers',
+  choose: 'recall',
   lookUps: 'each',
   twice: false,
   parameters: {},

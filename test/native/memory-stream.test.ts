@@ -225,10 +225,10 @@ describe('the parameters of InfLLM', () => {
   })
 
   it('need the reading they are for', () => {
-    const usual: MemoryReadingFlags = { reading: 'afresh', units: 'code', choose: 'layers', lookUps: 'each', set: '' }
+    const usual: MemoryReadingFlags = { reading: 'afresh', units: 'code', lookUps: 'each', set: '' }
     assert.equal(memoryReadingOf(usual), undefined)
     assert.deepEqual(memoryReadingOf({ ...usual, reading: 'memory', set: 'topk=4' }), {
-      ...{ units: 'code', choose: 'layers', lookUps: 'each', twice: false },
+      ...{ units: 'code', choose: 'recall', lookUps: 'each', twice: false },
       parameters: { topk: 4 },
     })
     assert.throws(() => memoryReadingOf({ ...usual, choose: 'recall' }), /need --reading memory/)
