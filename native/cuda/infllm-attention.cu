@@ -69,13 +69,21 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
     const auto head_of = [&](int row) { return key_head * group + row % group; };
     const auto load = [&](int block) {
         __half* stage = stages + block % 2 * 2 * block_halves;
-        for (int i = static_cast<int>(threadIdx.x); i < block_keys * pieces; i += threads) {
-            const int row = i / pieces, piece = i % pieces, key = block * block_keys + row;
-            const bool valid = key < end_key;
-            const size_t at = !valid ? 0 : static_cast<size_t>(a.table ? a.table[key] : key);
-            const size_t offset = at * width + key_head * HeadSize + piece * 8;
-            cp_async(stage + place<HeadSize>(row, piece), a.keys + offset, valid);
-            cp_async(stage + block_halves + place<HeadSize>(row, piece), a.values + offset, valid);
+        // Every thread has one piece of some rows, whose places in the table it fetches before any copy waits for one.
+        constexpr int step = threads / pieces, each = block_keys / step;
+        const int piece = static_cast<int>(threadIdx.x) % pieces, first_row = static_cast<int>(threadIdx.x) / pieces;
+        int at[each];
+#pragma unroll
+        for (int j = 0; j < each; ++j) {
+            const int key = block * block_keys + first_row + j * step;
+            at[j] = key >= end_key ? -1 : a.table ? a.table[key] : key;
+        }
+#pragma unroll
+        for (int j = 0; j < each; ++j) {
+            const int row = first_row + j * step;
+            const size_t offset = static_cast<size_t>(max(at[j], 0)) * width + key_head * HeadSize + piece * 8;
+            cp_async(stage + place<HeadSize>(row, piece), a.keys + offset, at[j] >= 0);
+            cp_async(stage + block_halves + place<HeadSize>(row, piece), a.values + offset, at[j] >= 0);
         }
         cp_async_commit();
     };
@@ -172,28 +180,30 @@ __global__ void __launch_bounds__(merge_warps* warp_threads)
     if (item >= rows * heads) // the whole warp
         return;
     constexpr int each = HeadSize / 32;
-    const auto at = [&](int split) { return static_cast<size_t>(split) * rows * heads + item; };
-    float most = -INFINITY;
-    for (int s = 0; s < window.splits; ++s)
-        most = fmaxf(most, window.logs[at(s)]);
-    for (int s = 0; s < far.splits; ++s)
-        most = fmaxf(most, far.logs[at(s)]);
-    float mixed[each] = {}, sum = 0;
-    const auto add = [&](const Parts& p) {
+    const auto at = [&](const Parts& p, int split) { return static_cast<size_t>(split) * p.rows * heads + item; };
+    // A thread has the logarithm of one part of both, then its share.
+    const auto log_of = [&](const Parts& p) { return lane < p.splits ? p.logs[at(p, lane)] : -INFINITY; };
+    float near_share = log_of(window), far_share = log_of(far);
+    const float most = warp_max(fmaxf(near_share, far_share)); // a token always sees itself
+    near_share = power_of_two(near_share - most);
+    far_share = power_of_two(far_share - most);
+    const float sum = warp_sum(near_share + far_share);
+    float mixed[each] = {};
+    const auto add = [&](const Parts& p, float shares) {
+#pragma unroll 4
         for (int s = 0; s < p.splits; ++s) {
-            const size_t from = at(s);
-            const float log = p.logs[from];
-            if (log == -INFINITY) // the whole warp
-                continue;
-            const float share = power_of_two(log - most);
-            sum += share;
+            const float share = __shfl_sync(whole_warp, shares, s);
+            const float2* from = reinterpret_cast<const float2*>(p.partial + at(p, s) * HeadSize) + lane * (each / 2);
 #pragma unroll
-            for (int j = 0; j < each; ++j)
-                mixed[j] += share * p.partial[from * HeadSize + lane * each + j];
+            for (int j = 0; j < each / 2; ++j) {
+                const float2 x = from[j]; // zeros where nothing is seen
+                mixed[2 * j] += share * x.x;
+                mixed[2 * j + 1] += share * x.y;
+            }
         }
     };
-    add(window); // a token always sees itself
-    add(far);
+    add(window, near_share);
+    add(far, far_share);
     uint32_t* out = reinterpret_cast<uint32_t*>(to + static_cast<size_t>(item) * HeadSize);
 #pragma unroll
     for (int j = 0; j < each; j += 2)
@@ -219,6 +229,8 @@ void attend_far(const __half* far, const StreamBlock* block, int rows, int split
 
 void merge_parts(const Parts& window, const Parts& far, int rows, const StreamLayout& layout, __half* to,
                  float* log_sums, cudaStream_t stream) {
+    if (window.splits > most_splits || far.splits > most_splits)
+        throw std::runtime_error("too many parts");
     launch(layout.head_size == 64 ? merge_kernel<64> : merge_kernel<128>,
            dim3(static_cast<unsigned>(blocks_for(rows * layout.heads, merge_warps))), merge_warps * warp_threads, 0,
            stream, window, far, rows, layout.heads, to, log_sums);

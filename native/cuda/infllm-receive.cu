@@ -108,10 +108,74 @@ __global__ void __launch_bounds__(threads)
     }
 }
 
+constexpr int row_keys = 8; // of a warp at a time: four threads have one
+constexpr int row_block_keys = warps * row_keys * 2;
+
+// The same of one query alone: a block of threads has some keys of a key head, and all of its heads.
+template <int HeadSize>
+__global__ void __launch_bounds__(threads)
+    receive_row_kernel(const __half* query, const float* log_sums, const StreamBlock* block, StreamLayout l,
+                       const __half* rotated, float* received) {
+    constexpr int each = HeadSize / 32; // pieces of 8 halves that a thread has of a key
+    LONGREAD_DYNAMIC_SHARED(memory);
+    float* queries = reinterpret_cast<float*>(memory); // [head of the group][head_size]
+    const int key_head = static_cast<int>(blockIdx.y), group = l.group(), first_head = key_head * group;
+    const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
+    const int slot = block->slot, oldest = max(0, slot - l.n_local + 1);
+    const int first = oldest + static_cast<int>(blockIdx.x) * row_block_keys;
+    if (first > slot) // the whole block
+        return;
+    for (int i = static_cast<int>(threadIdx.x); i < group * HeadSize; i += threads)
+        queries[i] = __half2float(query[static_cast<size_t>(first_head) * HeadSize + i]);
+    __syncthreads();
+    for (int turn = 0; turn < 2; ++turn) {
+        const int key = first + (turn * warps + warp) * row_keys + lane / 4;
+        const __half* from =
+            rotated + static_cast<size_t>(min(key, slot)) * l.width() + key_head * HeadSize + lane % 4 * 8;
+        float k[each * 8];
+#pragma unroll
+        for (int j = 0; j < each; ++j) {
+            const uint4 piece = *reinterpret_cast<const uint4*>(from + j * 32);
+            const float2 x = unpacked_halves(piece.x), y = unpacked_halves(piece.y), z = unpacked_halves(piece.z),
+                         w = unpacked_halves(piece.w);
+            k[j * 8] = x.x;
+            k[j * 8 + 1] = x.y;
+            k[j * 8 + 2] = y.x;
+            k[j * 8 + 3] = y.y;
+            k[j * 8 + 4] = z.x;
+            k[j * 8 + 5] = z.y;
+            k[j * 8 + 6] = w.x;
+            k[j * 8 + 7] = w.y;
+        }
+        for (int head = 0; head < group; ++head) {
+            const float* q = queries + head * HeadSize + lane % 4 * 8;
+            float sum = 0;
+#pragma unroll
+            for (int j = 0; j < each; ++j)
+#pragma unroll
+                for (int e = 0; e < 8; ++e)
+                    sum += k[j * 8 + e] * q[j * 32 + e];
+            sum += __shfl_xor_sync(whole_warp, sum, 1);
+            sum += __shfl_xor_sync(whole_warp, sum, 2);
+            if (lane % 4 == head % 4 && key <= slot)
+                received[static_cast<size_t>(first_head + head) * l.capacity + key] +=
+                    power_of_two(sum * l.scale * log2_of_e - log_sums[first_head + head]);
+        }
+    }
+}
+
 } // namespace
 
 void receive(const __half* near, const float* log_sums, const StreamBlock* block, int rows, const StreamLayout& layout,
              const StreamLayer& layer, cudaStream_t stream) {
+    if (rows == 1) {
+        launch(layout.head_size == 64 ? receive_row_kernel<64> : receive_row_kernel<128>,
+               dim3(static_cast<unsigned>(blocks_for(layout.n_local, row_block_keys)),
+                    static_cast<unsigned>(layout.key_heads)),
+               threads, static_cast<size_t>(layout.group() * layout.head_size) * sizeof(float), stream, near, log_sums,
+               block, layout, layer.rotated, layer.received);
+        return;
+    }
     const auto kernel = layout.head_size == 64 ? receive_kernel<64> : receive_kernel<128>;
     const size_t bytes =
         static_cast<size_t>(tile_keys + 2 * block_rows) * static_cast<size_t>(layout.head_size) * sizeof(__half);

@@ -13,6 +13,10 @@ namespace longread::gpu {
 constexpr int units_of_chunk = 256;
 // More than so many units are never chosen.
 constexpr int most_chosen = 2048;
+// Blocks of a read whose scores are computed together.
+constexpr int blocks_at_once = 8;
+// The best units that are remembered when they are looked for ahead.
+constexpr int most_listed = 1024;
 // The largest unit.
 constexpr int most_unit_tokens = 1024;
 
@@ -42,8 +46,11 @@ struct StreamBlock {
     int tokens;          // that may be chosen; 0: none is looked up
     int most;            // units that may be chosen
     int clock;           // blocks that were read before, above 0
-    int unused;
+    int old;             // of the units those that there were before the read
 };
+
+// Parts that keys are split into at most.
+constexpr int most_splits = 32;
 
 // A unit: where it rests in the processor's memory as the GPU addresses it ([layer][keys, values][token][width]; 0: in
 // a file), its first token's position in the stream, its tokens.
@@ -72,13 +79,30 @@ struct UnitPlaces {
     int32_t *unit, *used;
 };
 
+// What was looked up of a block ahead; all null where nothing was.
+struct LookAhead {
+    FarPart* far;
+    UnitCopy* copies;         // [copy]
+    unsigned long long* list; // [most_listed]: the best of the old units, best first
+    int32_t* listed;          // how many
+    bool now;                 // this is what is done now
+};
+
 struct LookUpArrays {
-    float* mean;                // [block of the read][head][head size]
-    uint32_t* scores;           // [unit]: larger for larger scores, 0 for none
+    float* mean;                // [head][head size], of the block
+    uint32_t* scores;           // [unit], of the block: larger for larger scores
     int32_t* table;             // [far row]: the row of keys and values
     FarPart* far;               //
     UnitCopy* copies;           // [copy]
     unsigned long long* counts; // units found at a place or in the window, units fetched, so far
+    LookAhead ahead;
+};
+
+// Where the representative keys of units are that are not among the old ones. chunks: [chunk], each
+// [layer][unit][head][head_size] F16.
+struct NewUnits {
+    __half* const* chunks;
+    int layer;
 };
 
 // Queries, keys and values of a read as the projection gives them, qkv [row][head][head_size], are made ready: biases
@@ -87,19 +111,19 @@ struct LookUpArrays {
 void place_tokens(const __half* qkv, const StreamBlock* first, int rows, int distance, const StreamLayout& layout,
                   const Heads& heads, __half* near, __half* far, const StreamLayer& layer, cudaStream_t stream);
 
-// A block's window attention: partial [split][row][head][head_size] F32 and its logarithm (of base 2) of the sum of
-// shares, logs [split][row][head]; minus infinity where nothing is seen. The keys are split into as many parts. near,
-// and far below: of the block's first row.
+// The window attention of rows that follow each other, of whose blocks `block` is the first: partial
+// [split][row][head][head_size] F32 and its logarithm (of base 2) of the sum of shares, logs [split][row][head]; minus
+// infinity where nothing is seen. The keys are split into as many parts. near, and far below: of the block's first row.
 void attend_window(const __half* near, const StreamBlock* block, int rows, int splits, const StreamLayout& layout,
                    const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream);
-// The same of a block's far part.
+// The same of a block's far part, of that block's rows alone.
 void attend_far(const __half* far, const StreamBlock* block, int rows, int splits, const LookUpArrays& found,
                 const StreamLayout& layout, const StreamLayer& layer, float* partial, float* logs, cudaStream_t stream);
 // Both to one softmax: to [row][head][head_size] F16, log_sums [row][head]. Shares are rounded to F16, and so is the
 // result: off the reference by at most 1e-3 of the largest value.
 struct Parts {
-    const float *partial, *logs;
-    int splits;
+    const float *partial, *logs; // from the block's first row on
+    int splits, rows;            // rows of a split
 };
 void merge_parts(const Parts& window, const Parts& far, int rows, const StreamLayout& layout, __half* to,
                  float* log_sums, cudaStream_t stream);
@@ -108,19 +132,24 @@ void merge_parts(const Parts& window, const Parts& far, int rows, const StreamLa
 void receive(const __half* near, const float* log_sums, const StreamBlock* block, int rows, const StreamLayout& layout,
              const StreamLayer& layer, cudaStream_t stream);
 
-// Means of the far queries of each of `count` blocks, F32.
+// Means of the far queries of each of `count` blocks, F32: mean [block][head][head_size].
 void mean_queries(const __half* far, const StreamBlock* blocks, int count, const StreamLayout& layout, float* mean,
                   cudaStream_t stream);
-// scores, of a block's mean and a layer's representative keys, of which there may be `most`. chunks: [chunk], each
-// [layer][unit][head][head_size] F16.
-void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* block, int most,
-                 const StreamLayout& layout, uint32_t* scores, cudaStream_t stream);
+// scores [block][unit], of `stride` numbers a block: of the means of `count` blocks of a read, at most blocks_at_once,
+// with a layer's representative keys of the old units, of which there may be `most`. Off the reference by at most 1e-4
+// of each score, and 1e-4.
+void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* blocks, int count, int most,
+                 const StreamLayout& layout, int stride, uint32_t* scores, cudaStream_t stream);
 // The best units within the block's budget, best first by score (the older one where scores are equal; one that does
 // not fit is left out), or those of `forced` where forced_count is not negative; which of them must be fetched and
-// whose places those take that were used longest ago; and the table of far rows. chosen: rising, and how many.
+// whose places those take that were used longest ago; and the table of far rows. chosen: rising, and how many. Scores
+// of units that are not old are computed here.
+//
+// Ahead (arrays.ahead.now): the same of the old units alone, while the block before this one may be computed, whose
+// places are left alone; what finds no place is not fetched, and there is neither a table nor anything chosen.
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,
-                  const UnitPlaces& places, const LookUpArrays& arrays, const StreamLayout& layout, int32_t* chosen,
-                  int32_t* chosen_count, cudaStream_t stream);
+                  const UnitPlaces& places, const LookUpArrays& arrays, const NewUnits& fresh,
+                  const StreamLayout& layout, int32_t* chosen, int32_t* chosen_count, cudaStream_t stream);
 // Copies what choose_units() wants from the memory where it rests. At most `most` units.
 void fetch_units(const StreamUnit* units, const LookUpArrays& arrays, int most, int layer, const StreamLayout& layout,
                  const StreamLayer& to, cudaStream_t stream);

@@ -1,5 +1,6 @@
 #include "cuda/check.cuh"
 #include "cuda/matvec.cuh"
+#include "cuda/mma.cuh"
 
 namespace longread::gpu {
 namespace {
@@ -70,7 +71,22 @@ __global__ void __launch_bounds__(warps* warp_threads)
         finish(sum * larger * scales[row], to, added, row);
 }
 
+constexpr int warm_threads = 256;
+constexpr size_t line = 128;
+
+__global__ void __launch_bounds__(warm_threads) warm_kernel(const char* from, size_t lines) {
+    const size_t i = static_cast<size_t>(blockIdx.x) * warm_threads + threadIdx.x;
+    if (i < lines)
+        prefetch(from + i * line);
+}
+
 } // namespace
+
+void warm(const void* weight, size_t bytes, cudaStream_t stream) {
+    const size_t lines = bytes / line;
+    launch(warm_kernel, dim3(static_cast<unsigned>(blocks_for<size_t>(lines, warm_threads))), warm_threads, 0, stream,
+           static_cast<const char*>(weight), lines);
+}
 
 void matvec(const Factor& weight, const __half* x, __half* to, float* added, int in, int out, cudaStream_t stream) {
     const dim3 blocks(static_cast<unsigned>(blocks_for(out, warps)));

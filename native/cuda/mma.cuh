@@ -55,6 +55,9 @@ template <int Pending> __device__ inline void cp_async_wait() {
     asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
+// Has the line of 128 bytes around p brought to the GPU's cache.
+__device__ inline void prefetch(const void* p) { asm volatile("prefetch.global.L2 [%0];" : : "l"(p)); }
+
 // 2 to the power of x, off by 2 units in the last place; 0 where that is below what F32 holds normally.
 __device__ inline float power_of_two(float x) {
     float y;

@@ -34,7 +34,7 @@ void UnitStream::make_unit(int tokens) {
 // Room for what belongs to units that were made; their number is known, not yet where their keys are.
 void UnitStream::reserve_units() {
     const size_t count = units_.size();
-    scores_.reserve(std::max<size_t>(1024, count));
+    scores_.reserve(blocks_at_once * std::max<size_t>(1024, count));
     if (count > units_there_.size()) {
         units_there_.reserve(std::max<size_t>(1024, count));
         units_there_.upload(units_.data(), count); // what was there is lost when it grows

@@ -66,7 +66,8 @@ uint64_t UnitStream::bytes(const LongreadStreamShape& s) {
     const uint64_t window =
         layers * (4 * static_cast<uint64_t>(l.rows) * width +
                   static_cast<uint64_t>(l.capacity) * (2 * width + 4 * static_cast<uint64_t>(m.heads)));
-    const uint64_t rows = row_bytes(m, m.rows) + static_cast<uint64_t>(m.rows) * 12 * mixed;
+    const uint64_t rows = row_bytes(m, m.rows) + static_cast<uint64_t>(m.rows) * mixed *
+                                                     (4 + 4 * static_cast<uint64_t>(window_splits(m.rows, l)));
     const uint64_t output = 2 * static_cast<uint64_t>(m.embedding) * static_cast<uint64_t>(m.vocabulary);
     const uint64_t turns = static_cast<uint64_t>(positions(s)) * static_cast<uint64_t>(m.head_size) * sizeof(float);
     // 256 MB: what parts of the far attention take, logits, cuBLASLt's own memory.
@@ -124,6 +125,7 @@ void UnitStream::plan(int count) {
         throw std::runtime_error("the stream is longer than can be counted");
     blocks_.clear();
     leaving_.clear();
+    const int old = static_cast<int>(units_.size());
     for (int first = 0; first < count; first += shape_.exc_block_size) {
         StreamBlock b{};
         b.first_row = first;
@@ -137,6 +139,7 @@ void UnitStream::plan(int count) {
         b.tokens = shape_.topk * shape_.block_size;
         b.most = place_.cut ? most_chosen : shape_.topk;
         b.clock = ++clock_;
+        b.old = old;
         blocks_.push_back(b);
         place_.used += b.rows;
         place_.position += b.rows;

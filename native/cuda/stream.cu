@@ -3,6 +3,7 @@
 #include "cuda/matvec.cuh"
 #include "cuda/norm.cuh"
 #include "cuda/reader.cuh"
+#include "cuda/stages.cuh"
 #include "cuda/stream.cuh"
 #include <algorithm>
 #include <cstring>
@@ -10,20 +11,47 @@
 namespace longread::gpu {
 namespace {
 
-// Blocks of threads that keep an H100 busy: two for each of its multiprocessors.
+// Blocks of threads of attention's kernels that an H100 has at once: two for each of its multiprocessors.
 constexpr int busy_blocks = 264;
 constexpr int tile_rows = 128; // of attention's kernels
 // Rows whose logits are computed at once.
 constexpr int logit_rows = 64;
 
+int tiles_of(int rows, const StreamLayout& l) { return blocks_for(rows * l.group(), tile_rows) * l.key_heads; }
+
 // Parts that keys are split into where `tiles` alone would leave the GPU idle.
 int splits_for(int rows, const StreamLayout& l, int most) {
-    const int tiles = blocks_for(rows * l.group(), tile_rows) * l.key_heads;
-    return std::max(1, std::min(most, busy_blocks / tiles));
+    return std::max(1, std::min(most, busy_blocks / tiles_of(rows, l)));
 }
 constexpr int most_window_splits = 32, most_far_splits = 16;
 
+// The next power of two.
+int in_steps(int count) {
+    int step = count > 0 ? 1 : 0;
+    while (step < count)
+        step *= 2;
+    return step;
+}
+
 } // namespace
+
+// The fewest parts by which the last tiles leave little of the GPU idle; parts have a price, what they write and read.
+int UnitStream::window_splits(int rows, const StreamLayout& l) {
+    const int tiles = tiles_of(rows, l);
+    if (tiles < busy_blocks)
+        return splits_for(rows, l, most_window_splits);
+    constexpr double price = 0.1; // in times that a whole tile takes
+    int best = 1;
+    double least = 1e9;
+    for (int splits = 1; splits <= 4; ++splits) {
+        const double takes = static_cast<double>(blocks_for(tiles * splits, busy_blocks)) / splits + price * splits;
+        if (takes < least) {
+            least = takes;
+            best = splits;
+        }
+    }
+    return best;
+}
 
 UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStreamShape& shape, const float* turns,
                        const uint16_t* embedding, const uint16_t* output, const float* output_norm)
@@ -48,13 +76,17 @@ UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStr
     counts_.upload(counts, 2);
     far_part_.reserve(1);
     copies_.reserve(most_chosen);
+    far_part_ahead_.reserve(1);
+    copies_ahead_.reserve(most_chosen);
+    best_ahead_.reserve(most_listed);
+    listed_ahead_.reserve(1);
 }
 
 UnitStream::~UnitStream() {
     if (filing_.valid())
         filing_.wait();
     // Nothing may be freed that is on its way.
-    for (cudaStream_t stream : {cudaStream_t(computing_), cudaStream_t(seeing_), cudaStream_t(keeping_)})
+    for (cudaStream_t stream : {cudaStream_t(computing_), cudaStream_t(aside_), cudaStream_t(keeping_)})
         cudaStreamSynchronize(stream);
 }
 
@@ -62,6 +94,8 @@ void UnitStream::set_layer(int number, const LongreadLayer& w) {
     check(cudaSetDevice(device_), "the GPU cannot be used");
     if (number < 0 || number >= model_.layers)
         throw std::runtime_error("there is no such layer");
+    token_.forget();
+    token_state_.clear();
     layers_[static_cast<size_t>(number)].upload(w, model_, computing_);
 }
 
@@ -75,7 +109,7 @@ void UnitStream::reserve(int count) {
     near_.reserve(mixed);
     far_.reserve(mixed);
     const int block = std::min(count, shape_.exc_block_size);
-    const size_t window = static_cast<size_t>(splits_for(block, layout_, most_window_splits));
+    const size_t window = static_cast<size_t>(window_splits(count, layout_));
     window_partial_.reserve(window * mixed);
     window_logs_.reserve(window * heads);
     const size_t block_rows = static_cast<size_t>(block), block_heads = block_rows * static_cast<size_t>(model_.heads);
@@ -85,8 +119,6 @@ void UnitStream::reserve(int count) {
     far_partial_.reserve(far_rows * mixed_width());
     far_logs_.reserve(far_rows * static_cast<size_t>(model_.heads));
     log_sums_.reserve(block_heads);
-    while (seen_.size() < blocks_.size())
-        seen_.emplace_back();
     mean_.reserve(blocks_.size() * mixed_width());
     blocks_there_.reserve(blocks_.size());
     tokens_.reserve(rows);
@@ -133,12 +165,74 @@ void UnitStream::read(const int32_t* tokens, int count, const int32_t* rows, int
     plan(count);
     reserve(count);
     send(tokens, count, old_units);
-    compute(count, row_count > 0);
+    if (Stages* stages = Stages::current())
+        stages->begin(computing_);
+    const bool token = count == 1 && row_count <= 1;
+    if (token)
+        compute_token(row_count > 0);
+    else
+        compute(count, row_count > 0);
+    if (blocks_.size() == 1) // all layers at once
+        leave(leaving_[0], 0, model_.layers);
+    lap(Stage::leave, computing_);
     computed_.record(computing_);
     keep_units(old_units);
-    if (row_count > 0)
+    if (row_count > 0 && !token)
         give_logits(rows, row_count, logits);
     computing_.wait();
+    if (row_count > 0 && token)
+        std::copy_n(logits_here_.data(), static_cast<size_t>(model_.vocabulary), logits);
+}
+
+// One token, and its logits where they are wanted: the same kernels again and again, which differ in what is in the
+// GPU's memory alone. They are recorded when they are sent for the second time.
+void UnitStream::compute_token(bool wanted) {
+    const size_t vocabulary = static_cast<size_t>(model_.vocabulary);
+    if (wanted) {
+        logits_.reserve(vocabulary);
+        logits_here_.reserve(vocabulary);
+    }
+    const auto work = [&] {
+        compute(1, wanted);
+        if (!wanted)
+            return;
+        logits_of(0, 1);
+        check(cudaMemcpyAsync(logits_here_.data(), logits_.data(), vocabulary * sizeof(float), cudaMemcpyDeviceToHost,
+                              computing_),
+              "a copy from the GPU failed");
+        lap(Stage::logits, computing_);
+    };
+    std::vector<uint64_t> state = token_state(wanted);
+    if (state != token_state_ || file_end_ > 0 || Stages::current()) {
+        token_.forget();
+        token_state_ = std::move(state);
+        return work();
+    }
+    if (!token_.there())
+        token_.record(computing_, work);
+    if (!token_.there()) // where nothing can be recorded
+        return work();
+    token_.play(computing_);
+}
+
+// All that kernels of a token are told when they are sent, but for weights.
+std::vector<uint64_t> UnitStream::token_state(bool wanted) const {
+    const StreamBlock& block = blocks_[0];
+    std::vector<uint64_t> state{wanted,
+                                forces_,
+                                block.sinks > 0 || block.units > 0 || block.rest > 0,
+                                block.tokens > 0,
+                                static_cast<uint64_t>(score_grid(0)),
+                                static_cast<uint64_t>(most_fetched(0)),
+                                score_stride(),
+                                static_cast<uint64_t>(layout_.rows)};
+    const auto add = [&](const auto&... buffers) {
+        (state.push_back(reinterpret_cast<uint64_t>(buffers.data())), ...);
+    };
+    add(keys_, values_, rotated_, received_, place_unit_, place_used_, units_there_, chunks_there_, tokens_,
+        blocks_there_, x_, logits_, logits_here_, mean_, window_partial_, window_logs_, far_partial_, far_logs_,
+        log_sums_, normed_, wide_, near_, far_, scores_, table_, chosen_, chosen_count_);
+    return state;
 }
 
 // What the kernels of a read need, from one piece of memory.
@@ -173,86 +267,173 @@ void UnitStream::compute(int count, bool wanted) {
         const LayerWeights& w = layers_[static_cast<size_t>(l)];
         norm(x_.data(), w.attention_norm.data(), normed_.data(), count, model_.embedding, model_.norm_epsilon,
              computing_);
+        lap(Stage::rows, computing_);
         multiply(products.qkv, normed_.data(), w.qkv, qkv, count);
+        lap(Stage::products, computing_);
         attend(l, w, count);
         if (l + 1 == model_.layers && !wanted)
             break;
         multiply(products.output, mixed, w.output, x_.data(), count);
+        lap(Stage::products, computing_);
         norm(x_.data(), w.feed_norm.data(), normed_.data(), count, model_.embedding, model_.norm_epsilon, computing_);
+        lap(Stage::rows, computing_);
         multiply(products.gate_up, normed_.data(), w.gate_up, gate_up, count);
+        lap(Stage::products, computing_);
         gate(gate_up, fed, count, model_.feed_forward, computing_);
+        lap(Stage::rows, computing_);
         multiply(products.down, fed, w.down, x_.data(), count);
+        lap(Stage::products, computing_);
     }
-    if (blocks_.size() == 1) // all layers at once
-        leave(leaving_[0], 0, model_.layers);
 }
 
 void UnitStream::attend(int l, const LayerWeights& w, int count) {
     const StreamLayer layer = layer_arrays(l);
     const __half* qkv = wide_.data();
     __half* mixed = wide_.data() + static_cast<size_t>(count) * (mixed_width() + 2 * key_width());
+    const size_t mixed_row = mixed_width(), heads = static_cast<size_t>(model_.heads);
     place_tokens(qkv, blocks_there_.data(), count, shape_.distance, layout_, w.heads(model_, turns_.data()),
                  near_.data(), far_.data(), layer, computing_);
-    placed_.record(computing_);
-    seeing_.wait_for(placed_);
-    const int window_splits = splits_for(blocks_[0].rows, layout_, most_window_splits);
-    const auto window = [&](const StreamBlock& block) {
-        const size_t rows = static_cast<size_t>(window_splits) * static_cast<size_t>(block.first_row);
-        return std::pair(window_partial_.data() + rows * mixed_width(),
-                         window_logs_.data() + rows * static_cast<size_t>(model_.heads));
-    };
-    for (size_t i = 0; i < blocks_.size(); ++i) {
-        const auto [partial, logs] = window(blocks_[i]);
-        attend_window(near_.data() + static_cast<size_t>(blocks_[i].first_row) * mixed_width(),
-                      blocks_there_.data() + i, blocks_[i].rows, window_splits, layout_, layer, partial, logs, seeing_);
-        seen_[i].record(seeing_);
-    }
+    lap(Stage::place, computing_);
     mean_queries(far_.data(), blocks_there_.data(), static_cast<int>(blocks_.size()), layout_, mean_.data(),
                  computing_);
+    lap(Stage::mean, computing_);
+    // What a block looks up is brought while the one before it is computed, the first one's beside the window; one
+    // block alone has its window computed beside its look-up.
+    const bool ahead = looks_ahead(), alone = blocks_.size() == 1;
+    const Stream& aside = Stages::current() ? computing_ : aside_;
+    score(l, 0, computing_);
+    placed_.record(computing_);
+    aside.wait_for(placed_);
+    if (ahead)
+        look_ahead(l, 0, aside);
+    const int splits = window_splits(count, layout_);
+    attend_window(near_.data(), blocks_there_.data(), count, splits, layout_, layer, window_partial_.data(),
+                  window_logs_.data(), alone ? aside : computing_);
+    if (count == 1 && !Stages::current())
+        warm_weights(w, aside);
+    seen_.record(alone ? aside : computing_);
+    lap(Stage::window, computing_);
     for (size_t i = 0; i < blocks_.size(); ++i) {
         const StreamBlock& block = blocks_[i];
         const StreamBlock* there = blocks_there_.data() + i;
-        const size_t from = static_cast<size_t>(block.first_row) * mixed_width();
-        const int splits = splits_for(block.rows, layout_, most_far_splits);
+        const size_t row = static_cast<size_t>(block.first_row), from = row * mixed_row;
+        const int far_splits = splits_for(block.rows, layout_, most_far_splits);
         const bool any = block.sinks > 0 || block.units > 0 || block.rest > 0;
         if (any) {
-            look_up(l, i);
-            attend_far(far_.data() + from, there, block.rows, splits,
-                       {nullptr, nullptr, table_.data(), far_part_.data(), nullptr, nullptr}, layout_, layer,
+            if (ahead)
+                computing_.wait_for(brought_);
+            else if (i > 0 && i % blocks_at_once == 0)
+                score(l, i, computing_);
+            look_up(l, i, ahead);
+            if (ahead && i + 1 < blocks_.size()) {
+                chosen_there_.record(computing_);
+                aside.wait_for(chosen_there_);
+                if ((i + 1) % blocks_at_once == 0)
+                    score(l, i + 1, aside);
+                look_ahead(l, i + 1, aside);
+            }
+            attend_far(far_.data() + from, there, block.rows, far_splits,
+                       {nullptr, nullptr, table_.data(), far_part_.data(), nullptr, nullptr, {}}, layout_, layer,
                        far_partial_.data(), far_logs_.data(), computing_);
+            lap(Stage::far, computing_);
         }
-        computing_.wait_for(seen_[i]);
-        const auto [partial, logs] = window(block);
-        merge_parts({partial, logs, window_splits}, {far_partial_.data(), far_logs_.data(), any ? splits : 0},
-                    block.rows, layout_, mixed + from, log_sums_.data(), computing_);
+        if (alone)
+            computing_.wait_for(seen_);
+        merge_parts({window_partial_.data() + from, window_logs_.data() + row * heads, splits, count},
+                    {far_partial_.data(), far_logs_.data(), any ? far_splits : 0, block.rows}, block.rows, layout_,
+                    mixed + from, log_sums_.data(), computing_);
+        lap(Stage::merge, computing_);
         if (shape_.topk > 0)
             receive(near_.data() + from, log_sums_.data(), there, block.rows, layout_, layer, computing_);
-        if (blocks_.size() > 1)
+        lap(Stage::receive, computing_);
+        if (!alone) {
             leave(leaving_[i], l, 1);
+            lap(Stage::leave, computing_);
+        }
     }
 }
 
-void UnitStream::look_up(int l, size_t i) {
-    const StreamBlock& block = blocks_[i];
-    const StreamBlock* there = blocks_there_.data() + i;
+// What follows attention, as far as the cache of a large GPU holds it beside other things.
+void UnitStream::warm_weights(const LayerWeights& w, cudaStream_t stream) {
+    size_t left = size_t{20} << 20;
+    for (const Weights* weight : {&w.output, &w.gate_up, &w.down}) {
+        const size_t bytes = std::min(left, weight->halves.size() * sizeof(__half) + weight->eights.size());
+        warm(weight->from(0, 0).numbers, bytes, stream);
+        left -= bytes;
+    }
+}
+
+// Whether there is a block before which something can be brought, from where the GPU can fetch it.
+bool UnitStream::looks_ahead() const {
+    return blocks_.size() > 1 && blocks_[0].old > 0 && blocks_[0].tokens > 0 && file_end_ == 0;
+}
+
+// Scores of old units, of the block and those that follow it.
+void UnitStream::score(int l, size_t first, const Stream& stream) {
+    if (blocks_[first].old == 0 || blocks_[first].tokens == 0)
+        return;
+    const size_t count = std::min<size_t>(blocks_at_once, blocks_.size() - first);
+    score_units(mean_.data() + first * mixed_width(), chunks_there_.data(), l, blocks_there_.data() + first,
+                static_cast<int>(count), score_grid(first), layout_, static_cast<int>(score_stride()), scores_.data(),
+                stream);
+    lap(Stage::score, stream);
+}
+
+LookUpArrays UnitStream::look_up_arrays(size_t i) const {
+    return {mean_.data() + i * mixed_width(),
+            scores_.data() + i % blocks_at_once * score_stride(),
+            table_.data(),
+            far_part_.data(),
+            copies_.data(),
+            counts_.data(),
+            {}};
+}
+
+void UnitStream::choose(int l, size_t i, const LookUpArrays& arrays, cudaStream_t stream) {
     const size_t places = static_cast<size_t>(layout_.cached), lists = static_cast<size_t>(l) * most_chosen;
     const size_t used = i * layers_.size() + static_cast<size_t>(l);
-    const LookUpArrays arrays{mean_.data() + i * mixed_width(),
-                              scores_.data(),
-                              table_.data(),
-                              far_part_.data(),
-                              copies_.data(),
-                              counts_.data()};
-    if (block.units > 0 && block.tokens > 0 && !forces_)
-        score_units(arrays.mean, chunks_there_.data(), l, there, block.units, layout_, arrays.scores, computing_);
     choose_units(
-        there, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
+        blocks_there_.data() + i, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
         {place_unit_.data() + static_cast<size_t>(l) * places, place_used_.data() + static_cast<size_t>(l) * places},
-        arrays, layout_, chosen_.data() + used * most_chosen, chosen_count_.data() + used, computing_);
-    const int most =
-        std::min(block.units, forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
+        arrays, {chunks_there_.data(), l}, layout_, chosen_.data() + used * most_chosen, chosen_count_.data() + used,
+        stream);
+}
+
+// Units that may have to be fetched for a block; and that there may be to be scored. In steps, so that they seldom
+// change what is recorded.
+int UnitStream::most_fetched(size_t i) const {
+    const StreamBlock& block = blocks_[i];
+    return std::min(in_steps(block.units),
+                    forces_ ? std::min(most_chosen, block.tokens) : std::min(block.most, block.tokens));
+}
+int UnitStream::score_grid(size_t i) const { return in_steps(blocks_[i].old); }
+
+void UnitStream::look_ahead(int l, size_t i, const Stream& stream) {
+    LookUpArrays arrays = look_up_arrays(i);
+    arrays.far = far_part_ahead_.data();
+    arrays.copies = copies_ahead_.data();
+    arrays.ahead = {nullptr, nullptr, best_ahead_.data(), listed_ahead_.data(), true};
+    choose(l, i, arrays, stream);
+    lap(Stage::expect, stream);
+    fetch_units(units_there_.data(), arrays, std::min(most_fetched(i), layout_.cached), l, layout_, layer_arrays(l),
+                stream);
+    brought_.record(stream);
+    lap(Stage::bring, stream);
+}
+
+void UnitStream::look_up(int l, size_t i, bool ahead) {
+    LookUpArrays arrays = look_up_arrays(i);
+    if (ahead)
+        arrays.ahead = {far_part_ahead_.data(), copies_ahead_.data(), best_ahead_.data(), listed_ahead_.data(), false};
+    choose(l, i, arrays, computing_);
+    lap(Stage::choose, computing_);
+    // With places for two blocks all that is chosen was found ahead, or is in the window still.
+    if (ahead && !place_.cut && layout_.cached >= 2 * shape_.topk)
+        return;
+    const int most = most_fetched(i);
     fetch_units(units_there_.data(), arrays, most, l, layout_, layer_arrays(l), computing_);
     fetch_filed(l, most);
+    lap(Stage::fetch, computing_);
 }
 
 void UnitStream::leave(const Leaving& leaving, int first, int layers) {
@@ -263,9 +444,18 @@ void UnitStream::leave(const Leaving& leaving, int first, int layers) {
                         chunks_there_.data(), layout_, computing_);
 }
 
-void UnitStream::give_logits(const int32_t* rows, int row_count, float* logits) {
+// Of so many rows, to logits_.
+void UnitStream::logits_of(int first, int count) {
     const Product product{model_.embedding, model_.vocabulary, model_.vocabulary, true};
-    const size_t width = static_cast<size_t>(model_.embedding), vocabulary = static_cast<size_t>(model_.vocabulary);
+    const size_t numbers = static_cast<size_t>(count) * static_cast<size_t>(model_.vocabulary);
+    norm(x_.data() + static_cast<size_t>(first) * static_cast<size_t>(model_.embedding), output_norm_.data(),
+         normed_.data(), count, model_.embedding, model_.norm_epsilon, computing_);
+    check(cudaMemsetAsync(logits_.data(), 0, numbers * sizeof(float), computing_), "the GPU failed");
+    multiply(product, normed_.data(), output_.there() ? output_ : embedding_, logits_.data(), count);
+}
+
+void UnitStream::give_logits(const int32_t* rows, int row_count, float* logits) {
+    const size_t vocabulary = static_cast<size_t>(model_.vocabulary);
     for (int done = 0; done < row_count;) {
         // Neighbouring rows together.
         int count = 1;
@@ -273,13 +463,11 @@ void UnitStream::give_logits(const int32_t* rows, int row_count, float* logits) 
             ++count;
         const size_t numbers = static_cast<size_t>(count) * vocabulary;
         logits_.reserve(numbers);
-        norm(x_.data() + static_cast<size_t>(rows[done]) * width, output_norm_.data(), normed_.data(), count,
-             model_.embedding, model_.norm_epsilon, computing_);
-        check(cudaMemsetAsync(logits_.data(), 0, numbers * sizeof(float), computing_), "the GPU failed");
-        multiply(product, normed_.data(), output_.there() ? output_ : embedding_, logits_.data(), count);
+        logits_of(rows[done], count);
         check(cudaMemcpyAsync(logits + static_cast<size_t>(done) * vocabulary, logits_.data(), numbers * sizeof(float),
                               cudaMemcpyDeviceToHost, computing_),
               "a copy from the GPU failed");
+        lap(Stage::logits, computing_);
         done += count;
     }
 }

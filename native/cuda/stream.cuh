@@ -7,6 +7,7 @@
 #include "cuda/infllm.cuh"
 #include "cuda/interface.h"
 #include "cuda/layer-weights.cuh"
+#include "cuda/recording.cuh"
 #include "cuda/unit-file.cuh"
 #include "cuda/unit-pages.cuh"
 #include <deque>
@@ -69,9 +70,23 @@ class UnitStream {
     void tune();
     void send(const int32_t* tokens, int count, size_t old_units);
     void compute(int count, bool wanted);
+    void compute_token(bool wanted);
+    std::vector<uint64_t> token_state(bool wanted) const;
     void attend(int layer, const LayerWeights& weights, int count);
-    void look_up(int layer, size_t block);
+    void warm_weights(const LayerWeights& weights, cudaStream_t stream);
+    bool looks_ahead() const;
+    void score(int layer, size_t first_block, const Stream& stream);
+    LookUpArrays look_up_arrays(size_t block) const;
+    void choose(int layer, size_t block, const LookUpArrays& arrays, cudaStream_t stream);
+    int most_fetched(size_t block) const;
+    int score_grid(size_t block) const;
+    void look_ahead(int layer, size_t block, const Stream& stream);
+    void look_up(int layer, size_t block, bool ahead);
+    // Parts that the keys of the window are split into.
+    static int window_splits(int rows, const StreamLayout& layout);
+    size_t score_stride() const { return scores_.size() / blocks_at_once; }
     void leave(const Leaving& leaving, int first, int layers);
+    void logits_of(int first, int count);
     void give_logits(const int32_t* rows, int row_count, float* logits);
     size_t mixed_width() const { return static_cast<size_t>(model_.heads) * static_cast<size_t>(model_.head_size); }
     size_t key_width() const { return static_cast<size_t>(model_.key_heads) * static_cast<size_t>(model_.head_size); }
@@ -96,10 +111,8 @@ class UnitStream {
     LongreadShape model_;
     int device_;
     Linear linear_;
-    // What a layer's window gives needs no look-up, and is computed beside them and what they bring.
-    Stream computing_{-1}, seeing_{0}, keeping_;
-    Event computed_, kept_, placed_;
-    std::deque<Event> seen_; // by block
+    Stream computing_{-1}, aside_{-1}, keeping_;
+    Event computed_, kept_, placed_, seen_, chosen_there_, brought_;
     Buffer<float> turns_, output_norm_;
     Weights embedding_, output_; // halves; no output: the embedding
     std::vector<LayerWeights> layers_;
@@ -129,6 +142,9 @@ class UnitStream {
     std::vector<StreamBlock> blocks_;
     std::vector<Leaving> leaving_;
     Pinned<uint8_t> lists_;
+    Pinned<float> logits_here_;
+    Recording token_;
+    std::vector<uint64_t> token_state_;
     Buffer<int32_t> tokens_;
     Buffer<StreamBlock> blocks_there_;
     Buffer<float> x_, logits_, mean_, window_partial_, window_logs_, far_partial_, far_logs_, log_sums_;
@@ -138,6 +154,11 @@ class UnitStream {
     Buffer<int32_t> table_;
     Buffer<FarPart> far_part_;
     Buffer<UnitCopy> copies_;
+    // What is looked up ahead.
+    Buffer<FarPart> far_part_ahead_;
+    Buffer<UnitCopy> copies_ahead_;
+    Buffer<unsigned long long> best_ahead_;
+    Buffer<int32_t> listed_ahead_;
     Buffer<unsigned long long> counts_;
     Buffer<int32_t> chosen_, chosen_count_; // [block of the read][layer][most_chosen], [block][layer]
     Buffer<int32_t> forced_, forced_count_; // [layer][most_chosen], [layer]

@@ -88,7 +88,7 @@ UnitPages::Place UnitPages::add(size_t tokens) {
     const size_t byte = at_ * token_bytes_;
     const Place place{pieces_[piece_].here + byte, pieces_[piece_].there + byte, piece_, at_};
     at_ += tokens;
-    if (at_ > piece_tokens_ / 2)
+    if (at_ > piece_tokens_ / 8) // taking one may last nearly as long as filling one
         take_next();
     return place;
 }

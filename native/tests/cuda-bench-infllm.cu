@@ -3,9 +3,7 @@
 #include <algorithm>
 
 namespace longread::gpu {
-namespace {
 
-// The paper's parameters (its config/llama-3-inf-llm.yaml).
 LongreadStreamShape paper_shape(const LongreadShape& model) {
     LongreadStreamShape s{};
     s.model = model;
@@ -18,8 +16,28 @@ LongreadStreamShape paper_shape(const LongreadShape& model) {
     s.exc_block_size = 512;
     s.model.rows = 4096;
     s.host_bytes = std::min<uint64_t>(longread::free_memory() / 5 * 4, 100'000'000'000);
+    s.model.positions = longread_cuda_stream_positions(&s);
+    expect(s.model.positions > 0);
     return s;
 }
+
+LongreadStream* random_stream(const BenchGpu& gpu, const LongreadStreamShape& s) {
+    const RandomWeights weights(s.model);
+    LongreadStream* stream = longread_cuda_stream_new(gpu.bus_id, gpu.cublas, &s, weights.turns.data(),
+                                                      weights.embedding.data(), nullptr, weights.ones.data());
+    expect(stream != nullptr);
+    const LongreadLayer layer = weights.layer();
+    for (int l = 0; l < s.model.layers; ++l)
+        expect(longread_cuda_stream_layer(stream, l, &layer) == 0);
+    return stream;
+}
+
+uint64_t unit_bytes_of_token(const LongreadStreamShape& s) {
+    return uint64_t{4} * static_cast<uint64_t>(s.model.key_heads * s.model.head_size) *
+           static_cast<uint64_t>(s.model.layers);
+}
+
+namespace {
 
 // Tokens that are read before rates are taken, and over how many they are.
 constexpr int lengths[] = {65536, 262144, 524288, 1048576};
@@ -58,23 +76,10 @@ double decode(LongreadStream* stream, int vocabulary) {
 } // namespace
 
 void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& model) {
-    LongreadStreamShape s = paper_shape(model);
-    s.model.positions = longread_cuda_stream_positions(&s);
-    expect(s.model.positions > 0);
+    const LongreadStreamShape s = paper_shape(model);
     const size_t before = used_bytes();
-    LongreadStream* stream = nullptr;
-    {
-        const RandomWeights weights(s.model);
-        stream = longread_cuda_stream_new(gpu.bus_id, gpu.cublas, &s, weights.turns.data(), weights.embedding.data(),
-                                          nullptr, weights.ones.data());
-        expect(stream != nullptr);
-        const LongreadLayer layer = weights.layer();
-        for (int l = 0; l < s.model.layers; ++l)
-            expect(longread_cuda_stream_layer(stream, l, &layer) == 0);
-    }
-    // What units take of the processor's memory, for each token.
-    const uint64_t token_bytes = uint64_t{4} * static_cast<uint64_t>(s.model.key_heads * s.model.head_size) *
-                                 static_cast<uint64_t>(s.model.layers);
+    LongreadStream* stream = random_stream(gpu, s);
+    const uint64_t token_bytes = unit_bytes_of_token(s);
     std::mt19937 random(2);
     std::vector<int32_t> tokens(static_cast<size_t>(s.model.rows));
     int read = 0;

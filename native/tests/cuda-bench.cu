@@ -1,8 +1,10 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
 // WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by
-// InfLLM's method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes) alone. Weights are
-// random, and all layers have the same; only shapes matter.
+// InfLLM's method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes; with a number of tokens
+// behind it how long each stage takes, up to so many) or of taking memory ("pinning") alone. Weights are random, and
+// all layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
+#include <cstdlib>
 #include <string>
 
 namespace {
@@ -70,7 +72,9 @@ int main(int count, char** arguments) {
                     bench_store(gpu, tokens, 64, format);
         for (const auto& [name, read] : shapes) // takes minutes
             if (only == "infllm" || only == std::string("infllm-") + name)
-                bench_infllm(gpu, name, read);
+                count > 3 ? bench_stages(gpu, name, read, std::atoi(arguments[3])) : bench_infllm(gpu, name, read);
+        if (only == "pinning")
+            bench_pinning();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

@@ -45,5 +45,16 @@ void bench_store(const BenchGpu& gpu, int tokens, int head_size, int format);
 // One stream by InfLLM's method with the paper's parameters and random weights: streaming and decoding at some lengths,
 // the GPU's memory, and how many units were found there. Prints a JSON line a length.
 void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
+// The same, up to so many tokens: how long each stage of reading 4,096 tokens takes, and of one token after them, all
+// kernels one after the other; and how quickly it reads where memory for units was taken before. Prints JSON lines.
+void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& shape, int most_tokens);
+// How quickly memory of the processor is taken and pinned, and what kernels started meanwhile wait. Prints JSON lines.
+void bench_pinning();
+
+// The paper's parameters (its config/llama-3-inf-llm.yaml).
+LongreadStreamShape paper_shape(const LongreadShape& model);
+LongreadStream* random_stream(const BenchGpu& gpu, const LongreadStreamShape& shape);
+// What units take of the processor's memory, for each token.
+uint64_t unit_bytes_of_token(const LongreadStreamShape& shape);
 
 } // namespace longread::gpu

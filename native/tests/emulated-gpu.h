@@ -190,6 +190,10 @@ inline void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
 
 inline void cp_async(void* shared, const void* from, bool valid) { emulated::copy_later(shared, from, valid); }
 inline void cp_async_commit() { emulated::commit_copies(); }
+inline void prefetch(const void* p) { // must be there
+    volatile char there = *static_cast<const char*>(p);
+    (void)there;
+}
 inline float power_of_two(float x) { return std::exp2(x); }
 template <int Pending> inline void cp_async_wait() { emulated::wait_for_copies(Pending); }
 
@@ -209,6 +213,40 @@ template <typename T> T __shfl_xor_sync(unsigned, T x, int mask) {
     std::memcpy(&other, &all[(threadIdx.x % 32) ^ static_cast<unsigned>(mask)][0], sizeof other);
     longread::gpu::emulated::wait_for_warp();
     return other;
+}
+template <typename T> T shuffled(T x, unsigned from) {
+    uint64_t mine = 0;
+    std::memcpy(&mine, &x, sizeof x);
+    const auto all = longread::gpu::emulated::exchange(&mine, 1);
+    T other;
+    std::memcpy(&other, &all[from][0], sizeof other);
+    longread::gpu::emulated::wait_for_warp();
+    return other;
+}
+template <typename T> T __shfl_sync(unsigned, T x, int from) { return shuffled(x, static_cast<unsigned>(from)); }
+// Threads whose other is outside the warp keep their own.
+template <typename T> T __shfl_up_sync(unsigned, T x, unsigned step) {
+    const unsigned lane = threadIdx.x % 32;
+    return shuffled(x, lane < step ? lane : lane - step);
+}
+template <typename T> T __shfl_down_sync(unsigned, T x, unsigned step) {
+    const unsigned lane = threadIdx.x % 32;
+    return shuffled(x, lane + step < 32 ? lane + step : lane);
+}
+inline unsigned __ballot_sync(unsigned, bool x) {
+    const uint64_t mine = x;
+    const auto all = longread::gpu::emulated::exchange(&mine, 1);
+    unsigned bits = 0;
+    for (unsigned lane = 0; lane < 32; ++lane)
+        bits |= static_cast<unsigned>(all[lane][0] != 0) << lane;
+    longread::gpu::emulated::wait_for_warp();
+    return bits;
+}
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int atomicAdd(int* to, int x) {
+    const int before = *to; // no other thread runs meanwhile
+    *to += x;
+    return before;
 }
 inline unsigned __reduce_max_sync(unsigned, unsigned x) {
     const uint64_t mine = x;

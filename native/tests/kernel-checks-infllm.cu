@@ -66,6 +66,7 @@ class Layer {
         b.tokens = c_.tokens;
         b.most = c_.most;
         b.clock = clock;
+        b.old = fixed_units;
         const std::vector<StreamBlock> blocks{b};
         const Buffer<StreamBlock> block = there(blocks);
 
@@ -85,7 +86,8 @@ class Layer {
         stream_.wait();
         const std::vector<float> mean_here = here(mean_, row);
         checks.compare(what + ", mean queries", mean_here, mean, 1e-5, 1e-5);
-        score_units(mean_.data(), chunk_pointers_.data(), 0, block.data(), fixed_units, l_, scores_.data(), stream_);
+        score_units(mean_.data(), chunk_pointers_.data(), 0, block.data(), 1, fixed_units, l_, fixed_units,
+                    scores_.data(), stream_);
         stream_.wait();
         std::vector<float> scores, scores_here;
         for (size_t u = 0; u < units_.size(); ++u) {
@@ -105,8 +107,8 @@ class Layer {
 
         // Chosen by the kernel's own scores, so that nearly equal ones do not matter.
         choose_units(block.data(), units_there_.data(), forced_.data(), forced_count_.data(),
-                     {place_unit_.data(), place_used_.data()}, arrays(), l_, chosen_.data(), chosen_count_.data(),
-                     stream_);
+                     {place_unit_.data(), place_used_.data()}, arrays(), {chunk_pointers_.data(), 0}, l_,
+                     chosen_.data(), chosen_count_.data(), stream_);
         fetch_units(units_there_.data(), arrays(), fixed_units, 0, l_, layer(), stream_);
         stream_.wait();
         const std::vector<int32_t> should = reference::choose(scores_here, c_.lengths, c_.tokens, c_.most);
@@ -200,7 +202,7 @@ class Layer {
     }
 
     LookUpArrays arrays() const {
-        return {mean_.data(), scores_.data(), table_.data(), far_part_.data(), copies_.data(), counts_.data()};
+        return {mean_.data(), scores_.data(), table_.data(), far_part_.data(), copies_.data(), counts_.data(), {}};
     }
     StreamLayer layer() const {
         return {keys_there_.data(), values_there_.data(), rotated_there_.data(), received_there_.data()};
@@ -265,9 +267,9 @@ class Layer {
                       window_logs.data(), stream_);
         attend_far(far_there.data(), block.data(), c_.rows, c_.far_splits, arrays(), l_, layer(), far_partial.data(),
                    far_logs.data(), stream_);
-        merge_parts({window_partial.data(), window_logs.data(), c_.window_splits},
-                    {far_partial.data(), far_logs.data(), c_.far_splits}, c_.rows, l_, to.data(), log_sums.data(),
-                    stream_);
+        merge_parts({window_partial.data(), window_logs.data(), c_.window_splits, c_.rows},
+                    {far_partial.data(), far_logs.data(), c_.far_splits, c_.rows}, c_.rows, l_, to.data(),
+                    log_sums.data(), stream_);
         receive(near_there.data(), log_sums.data(), block.data(), c_.rows, l_, layer(), stream_);
         stream_.wait();
         float largest = 0;
@@ -303,6 +305,138 @@ class Layer {
     std::unique_ptr<reference::PlaceList> places_;
     size_t counted_[2] = {};
 };
+
+// Scores of many units: those that all blocks of a read share are chosen from directly, and ahead together with what
+// the blocks made.
+struct Choice {
+    int units, fresh, heads, head_size, blocks;
+    int longest;      // of the units; all are as long where it is below 0
+    int tokens, most; // that may be chosen
+    int levels;       // of scores that are exactly alike; 0: all differ
+};
+
+void check_choice(Checks& checks, Random& random, const Choice& c) {
+    const int old = c.units - c.fresh, numbers = c.heads * c.head_size;
+    const size_t row = static_cast<size_t>(numbers), count = static_cast<size_t>(c.units);
+    StreamLayout l{};
+    l.heads = l.key_heads = c.heads;
+    l.head_size = c.head_size;
+    l.block_size = std::abs(c.longest);
+    l.cached = 40;
+    l.cache_row = 3;
+    l.spare_row = l.cache_row + l.cached * l.block_size;
+    l.window_row = l.spare_row + c.tokens;
+    std::vector<int> lengths(count);
+    std::vector<StreamUnit> units;
+    for (int& length : lengths) {
+        length = c.longest < 0 ? -c.longest : 1 + random.below(c.longest);
+        units.push_back({16, static_cast<int32_t>(units.size()), length});
+    }
+    std::vector<StreamBlock> blocks(static_cast<size_t>(c.blocks));
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        blocks[i].sinks = 2;
+        blocks[i].units = old + c.fresh * static_cast<int>(i) / std::max(1, c.blocks - 1);
+        blocks[i].old = old;
+        blocks[i].base = 1 << 20; // nothing is in the window
+        blocks[i].tokens = c.tokens;
+        blocks[i].most = c.most;
+        blocks[i].clock = static_cast<int>(i) + 1;
+    }
+    const std::vector<float> mean = random.halves(row * blocks.size(), 1);
+    std::vector<float> keys = random.halves(row * count, 1);
+    if (c.levels > 0) // as many different keys
+        for (size_t u = static_cast<size_t>(c.levels); u < count; ++u)
+            std::copy_n(keys.begin() + static_cast<std::ptrdiff_t>(random.below(c.levels)) * numbers, numbers,
+                        keys.begin() + static_cast<std::ptrdiff_t>(u * row));
+    std::vector<Buffer<__half>> chunks;
+    std::vector<__half*> addresses;
+    for (size_t u = 0; u < count; u += units_of_chunk) {
+        const size_t end = std::min(count, u + units_of_chunk);
+        chunks.push_back(halves_there({keys.begin() + static_cast<std::ptrdiff_t>(u * row),
+                                       keys.begin() + static_cast<std::ptrdiff_t>(end * row)}));
+        addresses.push_back(chunks.back().data());
+    }
+    const Buffer<__half*> chunks_there = there(addresses);
+    const Buffer<float> mean_there = there(mean);
+    const Buffer<StreamBlock> blocks_there = there(blocks);
+    const Buffer<StreamUnit> units_there = there(units);
+    const Buffer<uint32_t> scores(blocks.size() * count);
+    Stream stream;
+    score_units(mean_there.data(), chunks_there.data(), 0, blocks_there.data(), c.blocks, old, l, c.units,
+                scores.data(), stream);
+    const std::string what = std::to_string(c.units) + " units, " + std::to_string(c.fresh) + " of them new, " +
+                             std::to_string(c.blocks) + " blocks of " + std::to_string(c.tokens) + " tokens";
+    const Buffer<int32_t> forced(1), forced_count = there(std::vector<int32_t>{-1}), chosen(most_chosen),
+                                     chosen_count(1), listed(1), place_unit = there(std::vector<int32_t>(40, -1)),
+                                     place_used = there(std::vector<int32_t>(40, 0)),
+                                     table(static_cast<size_t>(2 + c.tokens));
+    const Buffer<FarPart> far(1), far_ahead(1);
+    const Buffer<UnitCopy> copies(most_chosen), copies_ahead(most_chosen);
+    const Buffer<unsigned long long> counts = there(std::vector<unsigned long long>(2)), best(most_listed);
+    bool right = true, in_places = true;
+    std::vector<float> is, should;
+    uint64_t chosen_in_all = 0;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        LookUpArrays arrays{mean_there.data() + i * row,
+                            scores.data() + i * count,
+                            table.data(),
+                            far_ahead.data(),
+                            copies_ahead.data(),
+                            counts.data(),
+                            {}};
+        const auto choose = [&] {
+            choose_units(blocks_there.data() + i, units_there.data(), forced.data(), forced_count.data(),
+                         {place_unit.data(), place_used.data()}, arrays, {chunks_there.data(), 0}, l, chosen.data(),
+                         chosen_count.data(), stream);
+        };
+        if (c.blocks > 1) {
+            arrays.ahead = {nullptr, nullptr, best.data(), listed.data(), true};
+            choose();
+            arrays.ahead = {far_ahead.data(), copies_ahead.data(), best.data(), listed.data(), false};
+        }
+        arrays.far = far.data();
+        arrays.copies = copies.data();
+        choose();
+        stream.wait();
+        std::vector<float> here_scores;
+        std::vector<uint32_t> ranks = here(scores, blocks.size() * count);
+        const size_t there_are = static_cast<size_t>(blocks[i].units);
+        for (size_t u = 0; u < there_are; ++u) {
+            const uint32_t rank = ranks[i * count + u], bits = rank & 0x80000000u ? rank & 0x7fffffffu : ~rank;
+            float x;
+            std::memcpy(&x, &bits, sizeof x);
+            here_scores.push_back(x);
+            double sum = 0;
+            for (size_t d = 0; d < row; ++d)
+                sum += static_cast<double>(mean[i * row + d]) * keys[u * row + d];
+            is.push_back(x);
+            should.push_back(static_cast<float>(sum));
+        }
+        const std::vector<int32_t> best_units = reference::choose(
+            here_scores, {lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(there_are)}, c.tokens, c.most);
+        const size_t number = static_cast<size_t>(here(chosen_count, 1)[0]);
+        right = right && number == best_units.size() && here(chosen, number) == best_units;
+        chosen_in_all += number;
+        // The table says of each token where its unit is, or will be: no row twice.
+        const FarPart part = here(far, 1)[0];
+        std::vector<int32_t> rows = here(table, static_cast<size_t>(part.fixed));
+        std::sort(rows.begin(), rows.end());
+        in_places = in_places && std::adjacent_find(rows.begin(), rows.end()) == rows.end() &&
+                    (rows.empty() || rows.back() < l.window_row);
+        const std::vector<int32_t> at = here(place_unit, 40), used = here(place_used, 40);
+        size_t held = 0;
+        for (size_t p = 0; p < at.size(); ++p)
+            held += used[p] == blocks[i].clock && std::binary_search(best_units.begin(), best_units.end(), at[p]);
+        for (const UnitCopy& copy : here(copies, static_cast<size_t>(part.copies)))
+            held += copy.row >= l.spare_row;
+        in_places = in_places && held == number;
+    }
+    checks.compare(what + ", scores", is, should, 1e-4, 1e-4);
+    checks.expect(what + ", chosen", right);
+    checks.expect(what + ", each at a place", in_places);
+    const std::vector<unsigned long long> counted = here(counts, 2);
+    checks.expect(what + ", counted", counted[0] + counted[1] >= chosen_in_all && counted[1] > 0);
+}
 
 void check_matvec(Checks& checks, Random& random, int in, int out) {
     const std::vector<float> weight = random.halves(static_cast<size_t>(in) * out, 0.3f);
@@ -345,12 +479,24 @@ void check_infllm(Checks& checks, bool large) {
     Random random(9);
     for (const auto& [in, out] : {std::pair(8, 3), std::pair(16, 3), std::pair(264, 70), std::pair(576, 33)})
         check_matvec(checks, random, in, out);
+    for (const Choice& c : std::vector<Choice>{{40, 0, 1, 64, 1, -8, 128, 16, 0},
+                                               {3000, 0, 2, 64, 1, -8, 128, 16, 0},
+                                               {2500, 28, 1, 128, 8, -8, 128, 16, 0},
+                                               {1700, 300, 1, 64, 3, 20, 512, most_chosen, 0},
+                                               {2600, 40, 1, 64, 2, 300, 1024, most_chosen, 0},
+                                               {2600, 40, 1, 64, 2, -300, 1023, most_chosen, 0},
+                                               {1500, 1200, 1, 64, 2, 9, 900, most_chosen, 0},
+                                               {3000, 1400, 1, 64, 2, 2, 1800, most_chosen, 0},
+                                               {2200, 50, 1, 64, 2, 9, 90, most_chosen, 5},
+                                               {2200, 50, 1, 64, 2, 9, 90, most_chosen, 1}})
+        check_choice(checks, random, c);
     // Blocks that end within a tile, one token, places for fewer units than are chosen, a window longer than the
     // stream.
     std::vector<Case> cases = {
         {64, 2, 1, 40, 50, 70, 3, 5, {16, 16, 16, 16, 16, 16, 16}, 64, 4, 1, 1, 5},
         {64, 3, 1, 33, 20, 90, 41, 4, {9, 3, 12, 1, 12, 7, 5, 12, 2}, 30, 2048, 3, 2, 3},
         {128, 2, 2, 64, 1, 150, 80, 8, {8, 8, 8, 8, 8, 8}, 24, 3, 5, 4, 4},
+        {64, 6, 2, 100, 1, 190, 80, 8, {8, 8, 8, 8, 8, 8}, 24, 3, 5, 4, 4},
         {64, 4, 2, 300, 130, 40, 0, 0, {4, 4, 4}, 0, 0, 2, 1, 1},
     };
     if (large)
