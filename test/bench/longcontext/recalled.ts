@@ -24,7 +24,7 @@ const unitsRecalled = 64
 /** Where in the stream what recall finds stands, best first. Throws for a model without a profile. */
 export async function recalled(asked: Pick<Case, 'files' | 'asks'>, reading: Reading): Promise<Span[]> {
   const { addon, model } = reading
-  const profile = profileFor(model.info())
+  const profile = reading.profile ?? profileFor(model.info())
   if (!profile) throw new Error('There is no profile of recall heads for this model.')
   const root = await realpath(await mkdtemp(path.join(os.tmpdir(), 'longread-bench-')))
   const log = (message: string): void => void process.stderr.write(`${message}\n`)

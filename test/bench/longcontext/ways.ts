@@ -2,6 +2,7 @@
 import type { InfLlmParameters, NativeAddon, NativeModel, UsedUnits } from '../../../extension/engine/addon'
 import { unitsAgreed } from '../../../extension/infllm/memory-stream'
 import { paper } from '../../../extension/infllm/parameters'
+import type { Profile } from '../../../extension/recall/profile'
 import { recalled, unitsOf } from './recalled'
 import type { Case } from './tasks'
 
@@ -50,6 +51,8 @@ export interface Reading {
   readonly addon: NativeAddon
   readonly model: NativeModel
   readonly parameters: Partial<InfLlmParameters>
+  /** Another than the one that ships for the model. */
+  readonly profile?: Profile
   readonly progress: (tokens: number) => void
 }
 
