@@ -38,7 +38,11 @@ function settings(command: Command): Command {
         .choices(['code', 'blocks'])
         .default('code'),
     )
-    .option('--set <name=value,…>', 'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8', '')
+    .option(
+      '--set <name=value,…>',
+      'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8, or paper for those of its paper',
+      '',
+    )
 }
 
 /** And how the memory answers. */

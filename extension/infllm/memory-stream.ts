@@ -170,7 +170,7 @@ export class MemoryStream {
   }
 
   private parameters(folder: string): InfLlmParameters {
-    const usual = usualParameters(this.loaded.model.info().trainedContext)
+    const usual = usualParameters(this.loaded.model.info())
     const parameters = { ...usual, ...(this.options.reading.parameters as Partial<InfLlmParameters>), folder }
     // Who asks for more units has room for them.
     return { ...parameters, maxCachedBlock: Math.max(parameters.maxCachedBlock, parameters.topk) }

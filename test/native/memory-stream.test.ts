@@ -6,7 +6,7 @@ import type { NativeModel } from '../../extension/engine/addon'
 import { askedReading, memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
 import { layOutRepository, unitAt, type LaidOutUnit } from '../../extension/infllm/layout'
 import { MemoryStream } from '../../extension/infllm/memory-stream'
-import { paper, settingsOf, usualParameters } from '../../extension/infllm/parameters'
+import { paper, settingsOf, unlikePaper, usualParameters } from '../../extension/infllm/parameters'
 import type { LoadedModel } from '../../extension/recall/memory'
 import type { Progress } from '../../extension/protocol/types'
 import { forgetStreams } from '../../extension/store/streams'
@@ -208,10 +208,18 @@ describe('a repository as one stream', function () {
 
 describe('the parameters of InfLLM', () => {
   it("are the paper's where a model was trained for as much, and in proportion where not", () => {
-    assert.deepEqual(usualParameters(8192), paper)
-    assert.deepEqual(usualParameters(131_072), paper)
-    const { nInit, nLocal, blockSize, topk, excBlockSize } = usualParameters(2048)
+    const large = { layers: 28, embedding: 2048 }
+    assert.deepEqual(usualParameters({ ...large, trainedContext: 8192 }), paper)
+    assert.deepEqual(usualParameters({ ...large, trainedContext: 131_072 }), paper)
+    const { nInit, nLocal, blockSize, topk, excBlockSize } = usualParameters({ ...large, trainedContext: 2048 })
     assert.deepEqual([nInit, nLocal, blockSize, topk, excBlockSize], [32, 1024, 32, 16, 128])
+  })
+
+  it('have a shorter window where a model is small, which --set paper gives back', () => {
+    const usual = usualParameters({ layers: 30, embedding: 576, trainedContext: 8192 })
+    assert.deepEqual(unlikePaper(usual), { nLocal: 1024, blockSize: 64, topk: 8 })
+    assert.deepEqual({ ...usual, ...settingsOf('paper', '--set') }, paper)
+    assert.deepEqual(unlikePaper({ ...usual, ...settingsOf('paper,topk=4', '--set') }), { topk: 4 })
   })
 
   it('are named one by one', () => {

@@ -212,6 +212,10 @@ describe('figures of long texts', () => {
         ['passkey, streaming', '0/1', '–'],
       ],
     )
+    // The paper's parameters beside others.
+    const others = figures.map((figure) => ({ ...figure, parameters: { nLocal: 1024, topk: 8 } }))
+    const names = table([...figures.slice(0, 1), ...others.slice(0, 1)]).split('\n').map((line) => line.split('  ')[0]) // prettier-ignore
+    assert.deepEqual(names.slice(1), ["passkey, paper (the paper's)", 'passkey, paper (nLocal=1024,topk=8)'])
   })
 
   it('are drawn as a map of each way, every field with its number', () => {

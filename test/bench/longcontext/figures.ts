@@ -81,6 +81,20 @@ export class FigureFile {
   }
 }
 
+/** Tasks and ways of figures, in the order they came; with parameters, where these differ among them. */
+export function namesOf(figures: readonly Figure[]): Map<string, Figure[]> {
+  const said = ({ parameters }: Figure) =>
+    Object.entries(parameters).map(([name, value]) => `${name}=${String(value)}`).join(',') || "the paper's" // prettier-ignore
+  const differ = distinct(figures.filter(({ way }) => way !== 'full').map(said)).length > 1
+  const names = new Map<string, Figure[]>()
+  for (const figure of figures) {
+    const { task, way } = figure
+    const name = `${task}, ${way}${differ && way !== 'full' ? ` (${said(figure)})` : ''}`
+    names.set(name, [...(names.get(name) ?? []), figure])
+  }
+  return names
+}
+
 export interface Cell {
   readonly length: number
   readonly depth: number
@@ -115,8 +129,7 @@ export function table(figures: readonly Figure[]): string {
       return cases.length === 0 ? '–' : `${cases.filter(good).length}/${cases.length}`
     }),
   ]
-  const rows = distinct(figures.map(({ task, way }) => `${task}, ${way}`)).flatMap((name) => {
-    const own = figures.filter(({ task, way }) => `${task}, ${way}` === name)
+  const rows = [...namesOf(figures)].flatMap(([name, own]) => {
     const judged = own.filter(({ best }) => best !== undefined)
     const best = judged.length > 0 ? [row(`${name}: nearest`, judged, (figure) => figure.best === true)] : []
     return [row(name, own, ({ right }) => right), ...best]

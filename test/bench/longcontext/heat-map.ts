@@ -3,7 +3,7 @@
  * for each task and way, as one self-contained SVG. Every field carries its percentage, so that nothing hangs on colour alone; the
  * ground stays transparent, and text follows the reader's light or dark scheme.
  */
-import { cellsOf, distinct, lengthName, type Figure } from './figures'
+import { cellsOf, distinct, lengthName, namesOf, type Figure } from './figures'
 
 // Pixels. Maps stand one below the other.
 const [fieldWidth, fieldHeight, left, titleHeight, axisHeight, gap] = [58, 26, 88, 30, 22, 14]
@@ -21,15 +21,15 @@ function colour(share: number): string {
 }
 
 export function heatMap(figures: readonly Figure[]): string {
-  const maps = distinct(figures.map(({ task, way }) => `${task}, ${way}`))
+  const maps = [...namesOf(figures)]
   const lengths = distinct(figures.map(({ length }) => length)).sort((a, b) => a - b)
   const depths = distinct(figures.map(({ depth }) => depth)).sort((a, b) => a - b)
   const mapHeight = titleHeight + depths.length * fieldHeight + axisHeight + gap
   const [width, height] = [left + lengths.length * fieldWidth, maps.length * mapHeight]
   const body: string[] = []
-  maps.forEach((name, map) => {
+  maps.forEach(([name, own], map) => {
     const top = map * mapHeight + titleHeight
-    const cells = cellsOf(figures.filter(({ task, way }) => `${task}, ${way}` === name))
+    const cells = cellsOf(own)
     body.push(`<text class="title" x="0" y="${top - 12}">${escaped(name)}</text>`)
     depths.forEach((depth, row) => {
       const middle = top + row * fieldHeight + fieldHeight / 2 + 4

@@ -11,7 +11,7 @@
  * --device: cuda reads by our own kernels (ways that they do not read are an error); then ways are full,paper where none are named.
  * --cases: at each length and depth. --chat: in the model's chat template (SmolLM2-135M finds pass keys worse in it); not of code.
  * --repository: what is read of tasks in code, one after the other; default: the test split of the corpus. --set: InfLLM's parameters
- * other than the paper's, for all ways. --out: a line for each case is added to FILE, and those that it has are left out. --figures:
+ * other than what suits the model, for all ways; `--set paper`: the paper's. --out: a line for each case is added to FILE, and those that it has are left out. --figures:
  * files joined to a table and a picture.
  */
 import { readFile, writeFile } from 'node:fs/promises'
@@ -19,7 +19,7 @@ import { parseArgs } from 'node:util'
 import { librariesFolder, loadAddon } from '../../../extension/engine/addon'
 import { chooseDevice, ownKernels } from '../../../extension/engine/cuda'
 import { resolveModel } from '../../../extension/engine/catalogue'
-import { settingsOf } from '../../../extension/infllm/parameters'
+import { settingsOf, unlikePaper, usualParameters } from '../../../extension/infllm/parameters'
 import { machine } from '../recall/figures'
 import { FigureFile, parseFigures, table, type Figure } from './figures'
 import { heatMap } from './heat-map'
@@ -79,7 +79,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (!(depth >= 0 && depth <= 1)) throw new Error(`--depths are from 0 to 100, not "${text}".`)
     return depth
   })
-  const parameters = settingsOf(values.set, '--set')
+  const settings = settingsOf(values.set, '--set')
   const { path } = await resolveModel(values.model)
   const addon = loadAddon()
   const libraries = librariesFolder()
@@ -87,6 +87,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const there = kind === 'cuda' ? { device: kind, ...ownKernels(libraries) } : {}
   const load = { path, weights: 'fast', threads: Number(values.threads), libraries, ...there } as const
   const model = await addon.loadModel(load, new addon.Cancel(), () => undefined)
+  const parameters = unlikePaper({ ...usualParameters(model.info()), ...settings })
   const usual = kind === 'cuda' ? 'full,paper' : 'full,streaming,paper'
   const chosen = named<Way>('ways', values.ways ?? usual, ways, ({ name }) => name)
   const modelName = model.info().name || path
