@@ -80,7 +80,11 @@ char* Backend::pinned(size_t bytes) {
     if (!pinned_ || ggml_backend_buffer_get_size(pinned_) < bytes) {
         ggml_backend_buffer_free(pinned_);
         pinned_ = nullptr;
-        pinned_ = ggml_backend_buft_alloc_buffer(pinned_type(), bytes);
+        // A whole power of two: pinning takes long, and the next batch of a prompt wants more.
+        size_t taken = size_t(64) << 10;
+        while (taken < bytes)
+            taken *= 2;
+        pinned_ = ggml_backend_buft_alloc_buffer(pinned_type(), taken);
     }
     return pinned_ ? static_cast<char*>(ggml_backend_buffer_get_base(pinned_)) : nullptr;
 }
