@@ -113,6 +113,7 @@ Planner::~Planner() {
 
 void Planner::lay_out(ggml_cgraph* graph) {
     laid_out_ = false;
+    queue_ = nullptr;
     bool enough;
     if (allocator_) {
         enough = ggml_gallocr_alloc_graph(allocator_, graph);
@@ -120,6 +121,10 @@ void Planner::lay_out(ggml_cgraph* graph) {
         ggml_backend_sched_reset(backend_.scheduler());
         backend_.laid_out_ = this;
         enough = ggml_backend_sched_alloc_graph(backend_.scheduler(), graph);
+        // In one piece it may be the processor's, too.
+        if (enough && ggml_backend_sched_get_n_splits(backend_.scheduler_) == 1 &&
+            ggml_backend_sched_get_tensor_backend(backend_.scheduler_, ggml_graph_node(graph, -1)) == backend_.gpu_)
+            queue_ = backend_.gpu_;
     }
     if (!enough)
         throw Error("internal", "There is not enough memory for a batch of the model.");
@@ -128,10 +133,7 @@ void Planner::lay_out(ggml_cgraph* graph) {
 
 bool Planner::holds() const { return laid_out_ && (allocator_ || backend_.laid_out_ == this); }
 
-ggml_backend_t Planner::queue() const {
-    return holds() && !allocator_ && ggml_backend_sched_get_n_splits(backend_.scheduler_) == 1 ? backend_.gpu_
-                                                                                               : nullptr;
-}
+ggml_backend_t Planner::queue() const { return holds() ? queue_ : nullptr; }
 
 void Planner::begin(ggml_cgraph* graph, const Cancel& cancel) {
     cancel.check();

@@ -79,6 +79,7 @@ class Planner {
     Backend& backend_;
     ggml_gallocr_t allocator_ = nullptr; // without a GPU
     bool laid_out_ = false;
+    ggml_backend_t queue_ = nullptr;
 };
 
 } // namespace longread

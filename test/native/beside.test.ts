@@ -58,7 +58,7 @@ for (const [name, options] of Object.entries(models))
       loadOracle().generateBeside({ ...wanted, path, libraries: librariesFolder(), threads: 1, layers })
 
     for (const temperature of [0, 0.8])
-      for (const layers of [random.layers + 1, 3])
+      for (const layers of [random.layers + 1, 3, 0])
         it(`makes the same tokens and attention at temperature ${temperature} with ${layers} of ${random.layers} layers there`, async () => {
           const should = await alone({ ...request, temperature })
           assert.ok(should.made.length >= 20)
