@@ -40,8 +40,21 @@ export function cudaPlaces(libraries: string): CudaPlaces {
   return {
     library: found,
     own: named !== undefined && found === path.join(named, library),
-    folders: [...roots, ...roots.flatMap(pipFolders), '/usr/local/cuda/lib64'],
+    folders: [...roots, ...roots.flatMap(pipFolders), ...toolkitFolders()],
   }
+}
+
+/** Where CUDA's toolkit puts libraries: where its variables say, or in its usual places, the newest 13 first. */
+function toolkitFolders(): string[] {
+  const local = '/usr/local'
+  const numbered = existsSync(local) ? readdirSync(local).filter((name) => name.startsWith('cuda-13')) : []
+  const roots = [
+    ...['CUDA_HOME', 'CUDA_PATH'].flatMap((name) => process.env[name] ?? []),
+    `${local}/cuda`,
+    ...numbered.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => path.join(local, name)),
+    '/opt/cuda',
+  ]
+  return roots.flatMap((root) => [path.join(root, 'lib64'), path.join(root, 'targets/x86_64-linux/lib')])
 }
 
 /** Where NVIDIA's packages of the Python index put libraries: nvidia/NAME/lib. */
@@ -62,9 +75,12 @@ function releaseOf(folder: string): string | undefined {
   }
 }
 
-/** Our own kernels, where they were built (.ci/cuda), and the cuBLASLt that they multiply with. */
-export function ownKernels(libraries: string): Pick<LoadOptions, 'kernels' | 'cublas'> {
-  const kernels = path.join(packageRoot(), 'native/build/Release/longread-cuda.so')
+/**
+ * Our own kernels, where they were built (.ci/cuda; a package holds them where its builder had CUDA's compiler), and the cuBLASLt that
+ * they multiply with: ggml's CUDA backend needs it, too, so that it is somewhere once that has been found.
+ */
+export function ownKernels(libraries: string, root = packageRoot()): Pick<LoadOptions, 'kernels' | 'cublas'> {
+  const kernels = path.join(root, 'native/build/Release/longread-cuda.so')
   if (!existsSync(kernels)) return {}
   const name = 'libcublasLt.so.13'
   const files = cudaPlaces(libraries).folders.map((folder) => path.join(folder, name))

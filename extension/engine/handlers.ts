@@ -352,7 +352,8 @@ class Engine {
       model.dispose()
       throw noEightBits(refusal)
     }
-    if (refusal !== '') this.log('info', `Files are read without our own CUDA kernels: ${refusal}.`)
+    const why = refusal === '' && device === 'cuda' && !('kernels' in kernels) ? 'this build has none' : refusal
+    if (why !== '') this.log('info', `Files are read without our own CUDA kernels: ${why}.`)
     this.device(model.info().device)
     // Transcoded weights give other keys than the file's own.
     const loaded: Loaded = { addon, model, threads, fingerprint: `${fingerprint(request.model)}-${request.weights}` }

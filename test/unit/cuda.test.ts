@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CudaMissing, NativeAddon } from '../../extension/engine/addon'
-import { chooseDevice, cudaFolder, cudaPlaces } from '../../extension/engine/cuda'
+import { chooseDevice, cudaFolder, cudaPlaces, ownKernels } from '../../extension/engine/cuda'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 
@@ -54,6 +54,26 @@ describe('CUDA', () => {
     const { folders } = cudaPlaces(libraries)
     for (const place of [named, join(named, 'nvidia/cu13/lib'), cudaFolder()]) assert.ok(folders.includes(place), place)
     delete process.env['LONGREAD_CUDA']
+    const before = process.env['CUDA_HOME']
+    process.env['CUDA_HOME'] = join(folder, 'toolkit')
+    const own = cudaPlaces(libraries).folders
+    if (before === undefined) delete process.env['CUDA_HOME']
+    else process.env['CUDA_HOME'] = before
+    const toolkit = own.indexOf(join(folder, 'toolkit/lib64'))
+    assert.ok(own.indexOf(cudaFolder()) < toolkit && toolkit < own.indexOf('/usr/local/cuda/lib64'))
+  })
+
+  it('has our own kernels where they were built, with the cuBLASLt that is beside ggml or the system knows', () => {
+    const root = join(folder, 'built')
+    assert.deepEqual(ownKernels(libraries, root), {})
+    mkdirSync(join(root, 'native/build/Release'), { recursive: true })
+    const kernels = join(root, 'native/build/Release/longread-cuda.so')
+    writeFileSync(kernels, '')
+    assert.equal(ownKernels(libraries, root).kernels, kernels)
+    mkdirSync(join(cudaFolder(), 'nvidia/cu13/lib'), { recursive: true })
+    const cublas = join(cudaFolder(), 'nvidia/cu13/lib/libcublasLt.so.13')
+    writeFileSync(cublas, '')
+    assert.equal(ownKernels(libraries, root).cublas, cublas)
   })
 
   it('of another release than the engine is not taken', () => {
