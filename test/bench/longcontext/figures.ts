@@ -31,8 +31,11 @@ export interface Figure {
   readonly machine: string
 }
 
+/** The same parameters in any order are the same. */
+const sorted = (parameters: Figure['parameters']) => Object.entries(parameters).sort(([a], [b]) => (a < b ? -1 : 1))
+
 const keyOf = ({ way, task, length, depth, seed, chat, model, parameters, repositories }: Figure): string =>
-  JSON.stringify([way, task, length, depth, seed, chat, model, parameters, repositories])
+  JSON.stringify([way, task, length, depth, seed, chat, model, sorted(parameters), repositories])
 
 /** Figures of several files; of the same case by the same way, the last one. A last line that was cut short is left out. */
 export function parseFigures(text: string): Figure[] {
@@ -84,7 +87,7 @@ export class FigureFile {
 /** Tasks and ways of figures, in the order they came; with parameters, where these differ among them. */
 export function namesOf(figures: readonly Figure[]): Map<string, Figure[]> {
   const said = ({ parameters }: Figure) =>
-    Object.entries(parameters).map(([name, value]) => `${name}=${String(value)}`).join(',') || "the paper's" // prettier-ignore
+    sorted(parameters).map(([name, value]) => `${name}=${String(value)}`).join(',') || "the paper's" // prettier-ignore
   const differ = distinct(figures.filter(({ way }) => way !== 'full').map(said)).length > 1
   const names = new Map<string, Figure[]>()
   for (const figure of figures) {

@@ -1,7 +1,11 @@
 /**
  * ∞-Bench's forms of retrieval (arXiv 2402.13718), made from a seed at any length: a pass key, a sequence of digits that repeat, the
  * value of a key in a JSON object; the wanted one at a depth of the text. And one line among lines alike, with names of words, after
- * LongEval's. (SmolLM2-135M finds neither a value nor a line among others alike in 400 tokens with full attention; larger models do.)
+ * LongEval's; and one of four numbers alike in the same filler, after RULER's niah_multikey (arXiv 2404.06654).
+ *
+ * SmolLM2-135M by full attention, 12 cases each on an H100: of `keys` it finds 11 in 1K tokens, 8 in 4K, 3 in 7.8K; of `lines` 5 in
+ * 512 tokens, 2 in 1K, of `kv` 2 and 1. It confuses what is alike, not what is long: among records of 4 or 8 hex digits it finds no
+ * more than 5 in 256 tokens, however they are written.
  */
 import type { NativeModel } from '../../../extension/engine/addon'
 import { shuffled } from '../../../extension/recall/calibration/questions'

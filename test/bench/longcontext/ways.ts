@@ -22,6 +22,8 @@ export const ways: readonly Way[] = [
   { name: 'full' },
   // StreamingLLM (arXiv 2309.17453): sinks right before the window, nothing looked up.
   { name: 'streaming', parameters: { topk: 0, maxCachedBlock: 0, places: 'ordered' } },
+  // The same with all sinks at the distance of InfLLM's units, which is how our own kernels read.
+  { name: 'window', parameters: { topk: 0, maxCachedBlock: 0 } },
   { name: 'paper', parameters: {} },
   { name: 'ordered', parameters: { places: 'ordered' } },
   { name: 'perhead', parameters: { perhead: true } },
