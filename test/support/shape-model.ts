@@ -16,6 +16,8 @@ export interface Shape extends Sizes {
 }
 
 export const shapes: Readonly<Record<string, Shape>> = {
+  // To try a bench without waiting.
+  tiny: { architecture: 'llama', layers: 4, embedding: 256, feedForward: 512, heads: 4, keyHeads: 2, headSize: 64, vocab: 4096, output: false, ropeBase: 1e5 }, // prettier-ignore
   'smollm2-135m': { architecture: 'llama', layers: 30, embedding: 576, feedForward: 1536, heads: 9, keyHeads: 3, headSize: 64, vocab: 49152, output: false, ropeBase: 1e5 }, // prettier-ignore
   'qwen2.5-1.5b': { architecture: 'qwen2', layers: 28, embedding: 1536, feedForward: 8960, heads: 12, keyHeads: 2, headSize: 128, vocab: 151936, output: false, ropeBase: 1e6 }, // prettier-ignore
   'llama-3-8b': { architecture: 'llama', layers: 32, embedding: 4096, feedForward: 14336, heads: 32, keyHeads: 8, headSize: 128, vocab: 128256, output: true, ropeBase: 5e5 }, // prettier-ignore

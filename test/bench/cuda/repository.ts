@@ -15,7 +15,7 @@ import { defaultProfile, profileFor, type Profile } from '../../../extension/rec
 import { shapes, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
 import { inTemporaryFolder, median, print, whole } from '../numbers'
-import { million, usedMegabytes, type Beside } from './million'
+import { million, usedMegabytes, type Beside, type Million } from './million'
 
 const line = (what: string, times: readonly number[], target: number): void =>
   print(
@@ -49,7 +49,12 @@ function breakdown(results: readonly RecallResult[]): void {
 }
 
 /** Reads with an engine whose model is loaded and has read before, then asks. `kept`: the memory is kept on disk. */
-async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel>): Promise<void> {
+async function readAndAsk(
+  root: string,
+  kept: boolean,
+  device: 'cpu' | 'cuda',
+  other: Partial<OtherModel>,
+): Promise<void> {
   await inTemporaryFolder(async (folder) => {
     const small = path.join(folder, 'small')
     await mkdir(small)
@@ -57,7 +62,7 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
     const client = new EngineClient()
     try {
       const memory = kept ? path.join(folder, 'memory') : null
-      const request = { ...(await defaultAsk(root, memory, 0)), device: 'cuda', ...other } as const
+      const request = { ...(await defaultAsk(root, memory, 0)), device, ...other } as const
       // How long a call said that the GPU is made ready.
       let preparing = 0
       const onProgress = ({ phase, done }: Progress) => void (phase === 'prepare' && (preparing = done))
@@ -102,7 +107,7 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
       const toToken: number[] = []
       for (const question of questions) {
         // Where nothing fits a question, nothing is read for it.
-        const { timings, found } = await client.call('ask', { ...request, question, watched: true })
+        const { timings, found } = await client.call('ask', { ...request, question, watched: true }, { onProgress })
         if (!found) continue
         token.push(timings.firstToken)
         toToken.push(timings.recall + timings.firstToken)
@@ -122,13 +127,14 @@ async function readAndAsk(root: string, kept: boolean, other: Partial<OtherModel
 /** A profile of as many heads as the default one has, for a model of random weights, whose heads are all alike. */
 async function profileOf(model: NativeModel, file: string): Promise<Profile> {
   const { layers, heads, embedding } = model.info()
-  const count = defaultProfile.heads.length
+  const deepest = Math.floor((layers * 5) / 6)
+  const count = Math.min(defaultProfile.heads.length, deepest * heads)
   const profile: Profile = {
     ...defaultProfile,
     shape: { layers, heads, embedding },
     name: 'random',
     heads: Array.from({ length: count }, (_, i) => ({
-      layer: Math.floor((((i + 1) / count) * layers * 5) / 6),
+      layer: Math.floor(((i + 1) * deepest) / count),
       head: i % heads,
       weight: 1 / count,
     })),
@@ -137,12 +143,16 @@ async function profileOf(model: NativeModel, file: string): Promise<Profile> {
   return profile
 }
 
-async function withModel(chosen: string | undefined, use: (loaded: LoadedModel, beside: Beside) => Promise<void>) {
+async function withModel(
+  chosen: string | undefined,
+  device: 'cpu' | 'cuda',
+  use: (loaded: LoadedModel, beside: Beside) => Promise<void>,
+) {
   const addon = loadAddon()
   const libraries = librariesFolder()
   const before = usedMegabytes()
   const { model: file } = chosen === undefined ? await defaultAsk('.', null, 0) : { model: chosen }
-  const options = { path: file, weights: 'fast', threads: os.availableParallelism(), libraries, device: 'cuda', ...ownKernels(libraries) } as const // prettier-ignore
+  const options = { path: file, weights: 'fast', threads: os.availableParallelism(), libraries, device, ...(device === 'cpu' ? {} : ownKernels(libraries)) } as const // prettier-ignore
   const model = await cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
   try {
     const profile = profileFor(model.info()) ?? (await profileOf(model, `${file}.profile.json`))
@@ -153,14 +163,23 @@ async function withModel(chosen: string | undefined, use: (loaded: LoadedModel, 
   }
 }
 
-/** `shape`: a model of random weights of that shape instead of the default one. What is found means nothing then. */
-export async function repository(root: string, shape?: string): Promise<void> {
+export interface RepositoryOptions {
+  /** A model of random weights of that shape instead of the default one. What is found means nothing then. */
+  readonly shape?: string | undefined
+  /** Random tokens read before by the model alone; 0: none. */
+  readonly million: Million
+  readonly device: 'cpu' | 'cuda'
+}
+
+export async function repository(root: string, { shape, million: tokens, device }: RepositoryOptions): Promise<void> {
   const measure = async (file?: string) => {
-    await withModel(file, million)
+    await withModel(file, device, async (loaded, beside) => {
+      if (tokens.tokens > 0) await million(loaded, beside, tokens)
+    })
     const profile = `${file}.profile.json`
     const other = file === undefined ? {} : { model: file, ...(existsSync(profile) ? { profile } : {}) }
-    await readAndAsk(path.resolve(root), false, other)
-    await readAndAsk(path.resolve(root), true, other)
+    await readAndAsk(path.resolve(root), false, device, other)
+    await readAndAsk(path.resolve(root), true, device, other)
   }
   if (shape === undefined) return measure()
   const known = shapes[shape]

@@ -2,9 +2,10 @@
  * Reading a prompt and generating on a GPU, ours and llama_decode's in turns in one process on the same GPU; models of random F16
  * weights in the shapes of known ones, or a GGUF file.
  *
- *   longread bench cuda --repository DIR [--shape NAME]   (repository.ts: the default model, or one of random weights of that shape, reads
- *                                                          a folder and is asked)
+ *   longread bench cuda --repository DIR [--shape NAME] [--tokens N] [--device cpu]   (repository.ts: the default model, or one of random
+ *                                                          weights of that shape, reads a folder and is asked)
  *   longread bench cuda [--shape NAME,… | --model FILE] [--weights fast|file|q8_0|f16] [--tokens N] [--generate N] [--rounds N] [--batch N]
+ *                       [--seconds N]   (for a shape: after so many, rounds that are left are left out)
  */
 import * as path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,6 +14,7 @@ import { chooseDevice } from '../../../extension/engine/cuda'
 import { loadOracle } from '../../support/oracle'
 import { shapes, writeShapeModel } from '../../support/shape-model'
 import { inTemporaryFolder, print, whole } from '../numbers'
+import { aMillion } from './million'
 import { repository } from './repository'
 
 const best = (values: readonly number[]): number => Math.max(...values)
@@ -23,17 +25,22 @@ interface Settings {
   readonly generate: number
   readonly rounds: number
   readonly batch: number
+  readonly seconds: number
 }
+
+const ofKnownModels = Object.keys(shapes).filter((shape) => shape !== 'tiny')
 
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      shape: { type: 'string', default: Object.keys(shapes).join(',') },
+      shape: { type: 'string', default: ofKnownModels.join(',') },
       model: { type: 'string' },
       repository: { type: 'string' },
       weights: { type: 'string', default: 'fast' },
-      tokens: { type: 'string', default: '8192' },
+      tokens: { type: 'string' },
+      device: { type: 'string', default: 'cuda' },
+      seconds: { type: 'string', default: '240' },
       generate: { type: 'string', default: '128' },
       rounds: { type: 'string', default: '3' },
       batch: { type: 'string', default: '2048' },
@@ -41,18 +48,24 @@ export async function main(args: readonly string[]): Promise<void> {
   })
   const settings: Settings = {
     weights: values.weights as Settings['weights'],
-    tokens: Number(values.tokens),
+    tokens: Number(values.tokens ?? 8192),
     generate: Number(values.generate),
     rounds: Number(values.rounds),
     batch: Number(values.batch),
+    seconds: Number(values.seconds),
   }
-  const { name } = await chooseDevice(loadAddon(), 'cuda', () => undefined)
+  const device = values.device === 'cpu' ? 'cpu' : 'cuda'
+  const { name } = await chooseDevice(loadAddon(), device, () => undefined)
   print(`$ ${['longread bench cuda', ...args].join(' ')}`)
-  print(name)
+  print(device === 'cpu' ? 'the processor' : name)
   if (values.repository !== undefined) {
-    await repository(values.repository, args.some((arg) => arg.startsWith('--shape')) ? values.shape : undefined)
+    const shape = args.some((arg) => arg.startsWith('--shape')) ? values.shape : undefined
+    const million = values.tokens === undefined ? aMillion : { ...aMillion, tokens: Number(values.tokens) }
+    await repository(values.repository, { shape, million, device })
     return
   }
+  if (device === 'cpu')
+    throw new Error('--device cpu goes with --repository; "longread bench speed" measures the processor.')
   if (values.model !== undefined) {
     await measure(path.resolve(values.model), settings)
     return
@@ -70,7 +83,10 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-async function measure(file: string, { weights, tokens: length, generate, rounds, batch }: Settings): Promise<void> {
+async function measure(file: string, settings: Settings): Promise<void> {
+  const { weights, tokens: length, generate, rounds, batch } = settings
+  const begun = performance.now()
+  const isLate = () => performance.now() - begun > 1000 * settings.seconds
   const addon = loadAddon()
   const cancel = new addon.Cancel()
   const options = { path: file, weights, threads: 4, libraries: librariesFolder(), device: 'cuda' } as const
@@ -82,20 +98,20 @@ async function measure(file: string, { weights, tokens: length, generate, rounds
   const tokens = Int32Array.from({ length }, (_, i) => 300 + ((i * 7919) % (vocabulary - 300)))
   const ours = { read: [] as number[], made: [] as number[] }
   const last = Int32Array.of(length - 1)
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= rounds && !(round > 1 && isLate()); round++) {
     const started = performance.now()
     await model.logits(tokens, last, cancel)
     // The first one finds kernels compiled and memory taken.
     if (round > 0) ours.read.push(length / ((performance.now() - started) / 1000))
   }
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 0; round <= rounds && !(round > 1 && isLate()); round++) {
     const rate = await generating(model, tokens.subarray(0, 512), generate)
     if (round > 0) ours.made.push(rate)
   }
   model.dispose()
   const theirs = { read: [] as number[], made: [] as number[] }
   const request = { repack: true, path: file, libraries: librariesFolder(), threads: 4, gpu: true }
-  for (let round = 0; round < Math.min(2, rounds); round++) {
+  for (let round = 0; round < Math.min(2, rounds) && !isLate(); round++) {
     const read = { ...request, tokens, rows: last, context: length, batch }
     theirs.read.push(length / (await loadOracle().decode(read)).seconds)
     const short = { ...request, tokens: tokens.subarray(0, 512), rows: Int32Array.of(511), context: 2048, batch: 512 }
@@ -107,7 +123,9 @@ async function measure(file: string, { weights, tokens: length, generate, rounds
     key,
   ] of [[`reading ${whole(length)} tokens`, 'read'] as const, [`generating ${generate} after 512`, 'made'] as const]) // prettier-ignore
     print(
-      `  ${what}: Longread ${whole(best(ours[key]))} tokens/s (${ours[key].map(whole).join(' ')}), llama_decode ${whole(best(theirs[key]))} (${theirs[key].map(whole).join(' ')}), ratio ${(best(ours[key]) / best(theirs[key])).toFixed(2)}`,
+      theirs[key].length === 0
+        ? `  ${what}: Longread ${whole(best(ours[key]))} tokens/s (${ours[key].map(whole).join(' ')}), llama_decode not measured: ${settings.seconds} s were over`
+        : `  ${what}: Longread ${whole(best(ours[key]))} tokens/s (${ours[key].map(whole).join(' ')}), llama_decode ${whole(best(theirs[key]))} (${theirs[key].map(whole).join(' ')}), ratio ${(best(ours[key]) / best(theirs[key])).toFixed(2)}`,
     )
 }
 
