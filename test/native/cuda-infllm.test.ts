@@ -117,6 +117,21 @@ function agrees(places: KernelPlaces, length: number): void {
       before(async () => (subject = await load(options, places)))
       after(() => subject.ours.dispose())
 
+      it('reads by a window alone, where nothing is looked up, as the processor does', async () => {
+        const processor = await load(options, () => ({}))
+        const tokens = someTokens(subject.random, length, 5)
+        const [is, should] = await Promise.all(
+          [subject.ours, processor.ours].map(async (model) => {
+            const memory = memoryOf(model, { topk: 0, maxCachedBlock: 0 })
+            const { logits } = await read(memory, tokens)
+            memory.dispose()
+            return logits
+          }),
+        )
+        assert.ok(is!.length > 0 && apart(is!, should!) < bound)
+        processor.ours.dispose()
+      })
+
       for (const [what, more, cuts] of [
         ['blocks of tokens', {} as Partial<InfLlmParameters>, []],
         ['units that all their tokens represent', { reprTopk: 8 }, []],

@@ -35,6 +35,11 @@ describe('ways of reading a long text', function () {
     const [best] = spans
     assert.ok(spans.length >= 5 && new Set(spans.map(({ from }) => from)).size === spans.length)
     assert.ok(best && best.from <= asked.from && best.to >= asked.to)
+    const { profile } = reading
+    const heads = profile!.heads.map((head) => ({ ...head, weight: -head.weight }))
+    const against = { ...reading, profile: { ...profile!, heads } }
+    assert.deepEqual((await recalled(asked, against))[0], best)
+    assert.notDeepEqual((await recalled(asked, against, 'attention'))[0], best)
   })
 
   it('gives all layers the units that recall found, and tells the time it took', async () => {

@@ -6,6 +6,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import type { InfLlmParameters } from '../../../extension/engine/addon'
+import type { Signals } from '../../../extension/protocol/types'
 import { Memory } from '../../../extension/recall/memory'
 import { profileFor } from '../../../extension/recall/profile'
 import { recall } from '../../../extension/recall/recall'
@@ -22,7 +23,11 @@ export interface Span {
 const unitsRecalled = 64
 
 /** Where in the stream what recall finds stands, best first. Throws for a model without a profile. */
-export async function recalled(asked: Pick<Case, 'files' | 'asks'>, reading: Reading): Promise<Span[]> {
+export async function recalled(
+  asked: Pick<Case, 'files' | 'asks'>,
+  reading: Reading,
+  signals: Signals = 'all',
+): Promise<Span[]> {
   const { addon, model } = reading
   const profile = reading.profile ?? profileFor(model.info())
   if (!profile) throw new Error('There is no profile of recall heads for this model.')
@@ -39,7 +44,7 @@ export async function recalled(asked: Pick<Case, 'files' | 'asks'>, reading: Rea
       const tools = { signal: new AbortController().signal, progress: () => undefined }
       const { skipped } = await memory.read({ ...tools, log })
       for (const { file, reason } of skipped) log(`recall does not read ${file}: ${reason}`)
-      const options = { top: unitsRecalled, signals: 'all', rerank: true, rarity: true } as const
+      const options = { top: unitsRecalled, signals, rerank: signals === 'all', rarity: true }
       const { units } = await recall(memory, asked.asks, options, tools)
       const files = new Map(asked.files.map((file) => [file.name, file]))
       return units.flatMap(({ file, startLine, endLine }) => {

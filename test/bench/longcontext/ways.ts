@@ -2,6 +2,7 @@
 import type { InfLlmParameters, NativeAddon, NativeModel, UsedUnits } from '../../../extension/engine/addon'
 import { unitsAgreed } from '../../../extension/infllm/memory-stream'
 import { paper } from '../../../extension/infllm/parameters'
+import type { Signals } from '../../../extension/protocol/types'
 import type { Profile } from '../../../extension/recall/profile'
 import { recalled, unitsOf } from './recalled'
 import type { Case } from './tasks'
@@ -14,8 +15,8 @@ export interface Way {
   readonly agree?: number
   /** Units of code, where the text has them; otherwise blocks. */
   readonly units?: 'code'
-  /** The product's recall chooses units for all layers (recalled.ts). */
-  readonly recall?: true
+  /** The product's recall chooses units for all layers (recalled.ts), by all its signals or by its heads alone. */
+  readonly recall?: Signals
 }
 
 export const ways: readonly Way[] = [
@@ -31,8 +32,9 @@ export const ways: readonly Way[] = [
   { name: 'twice', parameters: {}, twice: true },
   { name: 'agree', parameters: {}, agree: unitsAgreed },
   { name: 'code', parameters: {}, units: 'code' },
-  { name: 'recall', parameters: {}, units: 'code', recall: true },
-  { name: 'ordered-recall', parameters: { places: 'ordered' }, units: 'code', recall: true },
+  { name: 'recall', parameters: {}, units: 'code', recall: 'all' },
+  { name: 'heads', parameters: {}, units: 'code', recall: 'attention' },
+  { name: 'ordered-recall', parameters: { places: 'ordered' }, units: 'code', recall: 'all' },
   { name: 'ordered-agree', parameters: { places: 'ordered' }, agree: unitsAgreed },
   { name: 'ordered-once', parameters: { places: 'ordered' }, lookUps: 'once' },
   { name: 'ordered-twice', parameters: { places: 'ordered' }, lookUps: 'once', twice: true },
@@ -93,7 +95,7 @@ export async function say(way: Way, asked: Case, reading: Reading): Promise<Said
     await memory.read(request, cancel, reading.progress)
     const readSeconds = seconds(started)
     const { lookUps = 'each', twice = false, agree = 0 } = way
-    const found = way.recall ? await recalled(asked, reading) : []
+    const found = way.recall ? await recalled(asked, reading, way.recall) : []
     const recallSeconds = seconds(started) - readSeconds
     const chosen = unitsOf(found, memory.unitStarts(), parameters)
     const question = { ...sampling, tokens: asked.question, lookUps, twice, agree, units: chosen }
