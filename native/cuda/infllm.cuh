@@ -11,6 +11,7 @@ namespace longread::gpu {
 
 // Representative keys lie in pieces of so many units.
 constexpr int units_of_chunk = 256;
+constexpr size_t most_units = size_t{1} << 22; // of a stream
 // More than so many units are never chosen.
 constexpr int most_chosen = 2048;
 // Blocks of a read whose scores are computed together.

@@ -70,4 +70,23 @@ LONGREAD_EXPORT int32_t longread_cuda_stream_starts(LongreadStream* stream, int3
     return done([&] { stream->stream.starts(starts); });
 }
 
+LONGREAD_EXPORT int32_t longread_cuda_stream_save(LongreadStream* stream, LongreadPut put, void* to) {
+    return done([&] {
+        stream->stream.save([&](const void* bytes, size_t count) {
+            if (put(to, bytes, count) != 0)
+                throw std::runtime_error("what was read could not be kept");
+        });
+    });
+}
+
+LONGREAD_EXPORT int32_t longread_cuda_stream_restore(LongreadStream* stream, LongreadGet get, void* from) {
+    return guarded<int32_t>(1, [&] {
+        const bool whole = stream->stream.restore([&](void* bytes, size_t count) {
+            if (get(from, bytes, count) != 0)
+                throw std::runtime_error("what was kept ends too soon");
+        });
+        return whole ? 0 : LONGREAD_NOT_KEPT;
+    });
+}
+
 LONGREAD_EXPORT void longread_cuda_stream_free(LongreadStream* stream) { delete stream; }

@@ -62,6 +62,15 @@ int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t block, int32_t
 int32_t longread_cuda_stream_state(LongreadStream* stream, LongreadStreamState* state);
 // starts: [unit], and where the last one ends: positions in the stream.
 int32_t longread_cuda_stream_starts(LongreadStream* stream, int32_t* starts);
+// All that was read, as bytes that `put` gets one piece after the other; and where it stands is marked. What `put` and
+// `get` give is 0, or the call ends with an error.
+typedef int32_t (*LongreadPut)(void* to, const void* bytes, uint64_t count);
+typedef int32_t (*LongreadGet)(void* from, void* bytes, uint64_t count);
+int32_t longread_cuda_stream_save(LongreadStream* stream, LongreadPut put, void* to);
+// Of a stream of this shape, into one that has read nothing and was told of no units; LONGREAD_NOT_KEPT where the bytes
+// are not such a stream's. Then, and after an error, the stream is only to be freed.
+#define LONGREAD_NOT_KEPT 2
+int32_t longread_cuda_stream_restore(LongreadStream* stream, LongreadGet get, void* from);
 void longread_cuda_stream_free(LongreadStream* stream);
 
 #ifdef __cplusplus

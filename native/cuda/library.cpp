@@ -46,6 +46,8 @@ std::shared_ptr<const Library> Library::load(const std::string& file, std::strin
     find("longread_cuda_stream_used", library->stream_used);
     find("longread_cuda_stream_state", library->stream_state);
     find("longread_cuda_stream_starts", library->stream_starts);
+    find("longread_cuda_stream_save", library->stream_save);
+    find("longread_cuda_stream_restore", library->stream_restore);
     find("longread_cuda_stream_free", library->stream_free);
     if (missing)
         why = file + " lacks " + missing;

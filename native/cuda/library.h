@@ -38,6 +38,8 @@ struct Library {
     decltype(&longread_cuda_stream_used) stream_used;
     decltype(&longread_cuda_stream_state) stream_state;
     decltype(&longread_cuda_stream_starts) stream_starts;
+    decltype(&longread_cuda_stream_save) stream_save;
+    decltype(&longread_cuda_stream_restore) stream_restore;
     decltype(&longread_cuda_stream_free) stream_free;
 
     // Null where the file cannot be loaded, lacks a function or is of another version; `why` then says it in a line.

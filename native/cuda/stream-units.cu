@@ -4,13 +4,13 @@
 #include <algorithm>
 
 namespace longread::gpu {
-namespace {
-
-constexpr size_t most_units = size_t{1} << 22;
-
-} // namespace
 
 void UnitStream::make_unit(int tokens) {
+    add_unit(place_.base + place_.start, tokens);
+    place_.start += tokens;
+}
+
+void UnitStream::add_unit(int first, int tokens) {
     if (units_.size() == most_units)
         throw std::runtime_error("the stream has more units than can be kept");
     Home home;
@@ -26,9 +26,8 @@ void UnitStream::make_unit(int tokens) {
         home.offset = static_cast<int64_t>(file_end_);
         file_end_ += bytes;
     }
-    units_.push_back({home.memory.there, place_.base + place_.start, tokens});
+    units_.push_back({home.memory.there, first, tokens});
     homes_.push_back(home);
-    place_.start += tokens;
 }
 
 // Room for what belongs to units that were made; their number is known, not yet where their keys are.

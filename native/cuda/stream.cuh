@@ -11,6 +11,7 @@
 #include "cuda/unit-file.cuh"
 #include "cuda/unit-pages.cuh"
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -31,6 +32,13 @@ class UnitStream {
     void used(int block, int32_t* counts, int32_t* units);
     LongreadStreamState state();
     void starts(int32_t* to) const;
+    // All that was read, as bytes, and where it stands is marked; what is read afterwards goes on like what goes on
+    // after a restore(). That gives false where the bytes are not such a stream's; then, and after an error, this one
+    // is good for nothing.
+    using Put = std::function<void(const void*, size_t)>;
+    using Get = std::function<void(void*, size_t)>;
+    void save(const Put& put);
+    bool restore(const Get& get);
 
     // Throws std::runtime_error for a shape that the kernels do not know.
     static void check_shape(const LongreadStreamShape& shape);
@@ -100,11 +108,15 @@ class UnitStream {
     StreamLayer layer_arrays(int layer) const;
     // stream-units.cu
     void make_unit(int tokens);
+    void add_unit(int first, int tokens);
     void reserve_units();
     void keep_units(size_t first);
     void settle_file();
     void fetch_filed(int layer, int most);
     void forget(size_t count);
+    // stream-keeping.cu
+    template <typename Each> void each_array(const Place& place, const Each& each) const;
+    bool take_standing(const Get& get);
     size_t token_bytes() const { return 4 * key_width() * layers_.size(); }
 
     LongreadStreamShape shape_;

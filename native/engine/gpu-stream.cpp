@@ -148,14 +148,6 @@ void GpuStream::rewind() {
     done(place_.library->stream_rewind(stream_));
 }
 
-void GpuStream::save(const std::string&, const std::string&) {
-    throw Error("usage", "What a GPU has read by units is not kept on disk yet.");
-}
-
-void GpuStream::restore(const std::string&, const std::string&) {
-    throw Error("no-segment", "What a GPU has read by units is not kept on disk yet.");
-}
-
 void GpuStream::use(const std::vector<UnitLists>& units) {
     const size_t layers = static_cast<size_t>(model_.hyper.layers);
     check_units(units, layers, 1);

@@ -22,7 +22,7 @@ class GpuStream : public UnitMemory {
     int most_tokens() const override { return shape_.model.rows; }
     void mark() override;
     void rewind() override;
-    // Not yet: save throws Error("usage"), restore Error("no-segment"), and the memory is as it was.
+    // One file, `path` with `.stream`, that no processor reads (engine/gpu-stream-keeping.cpp).
     void save(const std::string& path, const std::string& identity) override;
     void restore(const std::string& path, const std::string& identity) override;
     void use(const std::vector<UnitLists>& units) override;
@@ -40,6 +40,7 @@ class GpuStream : public UnitMemory {
   private:
     void begin();
     void copy_weights();
+    std::string described(const std::string& identity) const;
     void done(int32_t status) const;
     const std::vector<int32_t>& starts() const;
 

@@ -41,10 +41,10 @@ class UnitMemory {
     virtual void mark() = 0;
     virtual void rewind() = 0;
 
-    // Writes all that was read to two files, `path` with `.stream` and `.units`, so that another process can restore()
-    // it into a fresh memory of the same model (whose weights `identity` names) and parameters. What is read afterwards
-    // is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" | "disk"), after which
-    // the memory is good for nothing.
+    // Writes all that was read to files, `path` with `.stream` and, but for a GPU's, `.units`, so that another process
+    // can restore() it into a fresh memory of the same kind and model (whose weights `identity` names) and parameters.
+    // What is read afterwards is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" |
+    // "disk"), after which the memory is good for nothing.
     virtual void save(const std::string& path, const std::string& identity) = 0;
     virtual void restore(const std::string& path, const std::string& identity) = 0;
 

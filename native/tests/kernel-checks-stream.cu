@@ -97,6 +97,26 @@ std::vector<float> read(LongreadStream* stream, int first, int end, int at_once)
     return all;
 }
 
+int32_t put_bytes(void* to, const void* bytes, uint64_t count) {
+    auto& all = *static_cast<std::vector<uint8_t>*>(to);
+    all.insert(all.end(), static_cast<const uint8_t*>(bytes), static_cast<const uint8_t*>(bytes) + count);
+    return 0;
+}
+
+struct Source {
+    const std::vector<uint8_t>* bytes;
+    size_t at;
+};
+
+int32_t get_bytes(void* from, void* bytes, uint64_t count) {
+    Source& source = *static_cast<Source*>(from);
+    if (count > source.bytes->size() - source.at)
+        return 1;
+    std::copy_n(source.bytes->begin() + static_cast<std::ptrdiff_t>(source.at), count, static_cast<uint8_t*>(bytes));
+    source.at += count;
+    return 0;
+}
+
 float largest_of(const std::vector<float>& values) {
     float largest = 0;
     for (float x : values)
@@ -183,6 +203,34 @@ void check_stream(Checks& checks, const char* bus_id, const char* cublas) {
     }
     checks.compare("logits after marks", read(often.get(), first + 48, end, 64),
                    {should.begin() + 48 * vocabulary, should.end()}, 5e-3 * largest, 0);
+
+    // As bytes and back, wherever units rest: the same to the last bit.
+    LongreadStreamState state_here{};
+    for (const LongreadStreamShape& one : {shape, filed}) {
+        const Held saved = model.begin(one);
+        read(saved.get(), 0, first, 64);
+        std::vector<uint8_t> bytes;
+        checks.expect("a stream is put as bytes", longread_cuda_stream_save(saved.get(), put_bytes, &bytes) == 0);
+        const std::vector<float> after = read(saved.get(), first, end, 64);
+        for (const LongreadStreamShape& other : {shape, filed}) {
+            const Held taken = model.begin(other);
+            Source from{&bytes, 0};
+            const bool whole_again = longread_cuda_stream_restore(taken.get(), get_bytes, &from) == 0;
+            checks.expect("a stream that was put as bytes goes on",
+                          whole_again && from.at == bytes.size() && read(taken.get(), first, end, 64) == after &&
+                              longread_cuda_stream_state(taken.get(), &state_here) == 0 &&
+                              (state_here.disk_bytes > 0) == (other.host_bytes == 0));
+        }
+        bytes.resize(bytes.size() - 1);
+        const Held cut_short = model.begin(one), nonsense = model.begin(one);
+        Source from{&bytes, 0};
+        checks.expect("bytes that end too soon are an error",
+                      longread_cuda_stream_restore(cut_short.get(), get_bytes, &from) == 1);
+        std::fill_n(bytes.begin(), 32, uint8_t{0x55});
+        Source wrong{&bytes, 0};
+        checks.expect("bytes of something else are told",
+                      longread_cuda_stream_restore(nonsense.get(), get_bytes, &wrong) == LONGREAD_NOT_KEPT);
+    }
 
     // What is read after a mark, more than the window's memory holds, is as if it had never been.
     for (const LongreadStreamShape& one : {shape, filed}) {

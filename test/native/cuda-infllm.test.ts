@@ -4,7 +4,7 @@
  * that run on the processor, thread by thread; with those of a GPU where there is one.
  */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   cancellable,
@@ -17,6 +17,7 @@ import {
   type UsedUnits,
 } from '../../extension/engine/addon'
 import { ownKernels } from '../../extension/engine/cuda'
+import type { ErrorCode } from '../../extension/errors'
 import { emulatedKernels, needsCuda, needsEmulated, type KernelPlaces } from '../support/cuda'
 import { writeGguf } from '../support/gguf-writer'
 import { threads } from '../support/model'
@@ -69,6 +70,13 @@ async function readByBlocks(memory: NativeInfLlm, tokens: Int32Array, block: num
   }
   return { logits, trace }
 }
+
+/** As callers see it. */
+const refusesWith = (work: Promise<unknown>, code: ErrorCode) =>
+  rejects(
+    cancellable(loadAddon(), undefined, () => work),
+    code,
+  )
 
 const models: Readonly<Record<string, RandomOptions>> = {
   llama: { architecture: 'llama', headSize: 64, heads: 2, keyHeads: 1 },
@@ -267,15 +275,78 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
     await rejects(read(memory, Int32Array.of(random.vocab)), 'internal')
     await rejects(read(memory, Int32Array.of(1, 2), Int32Array.of(3)), 'usage')
     await rejects(answerTo(memory, { ...question(Int32Array.of(1), 3), units: Int32Array.of(7) }), 'usage')
-    await rejects(
-      cancellable(loadAddon(), undefined, () => memory.save('x', 'y')),
-      'usage',
-    )
-    await rejects(
-      cancellable(loadAddon(), undefined, () => memory.restore('x', 'y')),
-      'no-segment',
-    )
+    await refusesWith(memory.restore(join(temporaryFolder(), 'none'), 'y'), 'no-segment')
+    await refusesWith(memory.save('/nowhere/at/all', 'y'), 'disk')
     memory.dispose()
+  })
+
+  it('is kept on disk, and goes on from there as if it had not stopped', async () => {
+    const { random, ours } = await load(models['llama']!, places)
+    const [tokens, next] = [someTokens(random, 200, 4), someTokens(random, 50, 12)]
+    const asked = question(someTokens(random, 50, 9), 3)
+    const lengthsOf = (count: number) => Int32Array.from([...new Array<number>(count / 10).fill(10)])
+    for (const [more, lengths] of [
+      [{ reprTopk: 8 }, () => new Int32Array()],
+      [{ blockSize: 12, nInit: 5, reprTopk: 12 }, lengthsOf],
+    ] as const) {
+      const path = join(temporaryFolder(), 'kept')
+      const [saved, stopped, never] = [memoryOf(ours, more), memoryOf(ours, more), memoryOf(ours, more)]
+      await read(saved, tokens, lengths(200))
+      await read(never, tokens, lengths(200))
+      await saved.save(path, 'weights')
+      await stopped.restore(path, 'weights')
+      const { tokens: count, units } = saved.info()
+      assert.deepEqual([stopped.info().tokens, stopped.info().units], [count, units])
+      assert.deepEqual(stopped.unitStarts(), saved.unitStarts())
+      const answers = await Promise.all([saved, stopped, never].map((memory) => answerTo(memory, asked)))
+      assert.deepEqual(answers[1], answers[0])
+      assert.deepEqual(answers[2], answers[0])
+      const [is, should, plain] = await Promise.all(
+        [stopped, saved, never].map((memory) => read(memory, next, lengths(50))),
+      )
+      assert.deepEqual(is, should)
+      assert.deepEqual(plain, should)
+      assert.deepEqual(stopped.unitStarts(), saved.unitStarts())
+      await refusesWith(stopped.restore(path, 'weights'), 'usage')
+      // What was kept of others, or is damaged, is one clear error.
+      const refused = async (model: NativeModel, parameters: Partial<InfLlmParameters>, identity: string) => {
+        const memory = memoryOf(model, { ...more, ...parameters })
+        await refusesWith(memory.restore(path, identity), 'bad-segment')
+        memory.dispose()
+      }
+      await refused(ours, {}, 'other weights')
+      await refused(ours, { topk: 2 }, 'weights')
+      const whole = readFileSync(`${path}.stream`)
+      for (const size of [0, 3, 24, 60, 200, Math.floor(whole.length / 2), whole.length - 1]) {
+        writeFileSync(`${path}.stream`, whole.subarray(0, size))
+        await refused(ours, {}, 'weights')
+      }
+      for (const at of [0, 9, 30, 80, 100, Math.floor(whole.length / 2), whole.length - 1]) {
+        const damaged = Buffer.from(whole)
+        damaged[at]! ^= 4
+        writeFileSync(`${path}.stream`, damaged)
+        await refused(ours, {}, 'weights')
+      }
+      for (const memory of [saved, stopped, never]) memory.dispose()
+    }
+    ours.dispose()
+  })
+
+  it('keeps what no processor reads, nor the other way round', async () => {
+    const { ours, random } = await load(models['llama']!, places)
+    const { ours: plain } = await load(models['llama']!, () => ({}))
+    const path = join(temporaryFolder(), 'kept')
+    for (const [from, to] of [
+      [ours, plain],
+      [plain, ours],
+    ] as const) {
+      const [saved, other] = [memoryOf(from, { folder: temporaryFolder() }), memoryOf(to)]
+      await read(saved, someTokens(random, 100, 3))
+      await saved.save(path, 'weights')
+      await refusesWith(other.restore(path, 'weights'), 'bad-segment')
+      for (const memory of [saved, other]) memory.dispose()
+    }
+    for (const model of [ours, plain]) model.dispose()
   })
 
   it('stops when it is cancelled, and goes on afterwards', async () => {
