@@ -33,8 +33,12 @@ struct Shared {
             int rows[most_chosen], starts[most_chosen];
         };
     };
-    int tokens[most_sorted]; // of the candidates' units; before that, bins
-    int picked[most_chosen], sorted[most_chosen];
+    int tokens[most_sorted]; // of the candidates' units, then of those that are chosen; before that, bins
+    union {
+        int picked[most_chosen];
+        int used[most_chosen]; // of places, when all is picked
+    };
+    int sorted[most_chosen];
     unsigned long long scratch[2][warp_threads];
     int listed, count, left, fixed, early;
     uint32_t from;    // ranks from here on are candidates
@@ -202,6 +206,19 @@ __device__ void take_others(Shared& s, const ChooseArguments& a, int count, int 
     __syncthreads();
 }
 
+// Where among the chosen units, rising, one is; or -1.
+__device__ int found_at(const Shared& s, int unit) {
+    int from = 0, end = s.count;
+    while (from < end) {
+        const int middle = (from + end) / 2;
+        if (s.sorted[middle] < unit)
+            from = middle + 1;
+        else
+            end = middle;
+    }
+    return from < s.count && s.sorted[from] == unit ? from : -1;
+}
+
 // A unit's score, by one warp.
 __device__ uint32_t score_of(const ChooseArguments& a, int unit, int lane) {
     const int numbers = a.layout.heads * a.layout.head_size;
@@ -331,43 +348,55 @@ __global__ void __launch_bounds__(threads) choose_kernel(ChooseArguments a) {
     const int count = s.count;
 
     // Where they are: still in the window's memory, at a place, or (-1) to be fetched.
-    const int early = !ahead.now && ahead.copies ? ahead.far->copies : 0;
     for (int i = thread; i < count; i += threads) {
-        const int unit = s.sorted[i], slot = a.units[unit].first - b.base;
-        int row = slot >= 0 ? l.window_row + slot : -1;
-        for (int p = 0; row < 0 && p < l.cached; ++p)
-            if (a.places.unit[p] == unit) {
-                row = l.cache_row + p * l.block_size;
-                a.places.used[p] = b.clock;
-            }
-        s.rows[i] = row;
-        for (int j = 0; j < early; ++j)
-            if (ahead.copies[j].unit == unit)
-                atomicAdd(&s.early, 1);
+        const int unit = s.sorted[i];
+        const StreamUnit u = a.units[unit];
+        const int slot = u.first - b.base;
+        s.rows[i] = slot >= 0 ? l.window_row + slot : -1;
+        s.tokens[i] = u.tokens;
         if (!ahead.now)
             a.chosen[i] = unit;
     }
+    __syncthreads();
+    for (int p = thread; p < l.cached; p += threads) {
+        const int i = found_at(s, a.places.unit[p]);
+        int used = a.places.used[p];
+        if (i >= 0 && s.rows[i] < 0) {
+            s.rows[i] = l.cache_row + p * l.block_size;
+            a.places.used[p] = used = b.clock;
+        }
+        if (p < most_chosen)
+            s.used[p] = used;
+    }
+    if (!ahead.now && ahead.copies)
+        for (int j = thread; j < ahead.far->copies; j += threads)
+            if (found_at(s, ahead.copies[j].unit) >= 0)
+                atomicAdd(&s.early, 1);
     __syncthreads();
     if (warp == 0) {
         // The places used longest ago: not by this block, nor, ahead of it, by the one that is computed meanwhile.
         const int before = b.clock - (ahead.now ? 1 : 0);
         const auto oldest_of = [&] {
             unsigned long long oldest = 0;
-            for (int p = lane; p < l.cached; p += warp_threads)
-                if (a.places.used[p] < before)
-                    oldest = max(oldest, candidate(0x7fffffffu - static_cast<uint32_t>(a.places.used[p]), p));
+            for (int p = lane; p < l.cached; p += warp_threads) {
+                const int used = p < most_chosen ? s.used[p] : a.places.used[p];
+                if (used < before)
+                    oldest = max(oldest, candidate(0x7fffffffu - static_cast<uint32_t>(used), p));
+            }
             return oldest;
         };
         unsigned long long mine = oldest_of();
         int copies = 0, at = b.sinks, spare = l.spare_row;
         for (int i = 0; i < count; ++i) {
-            const int unit = s.sorted[i], tokens = a.units[unit].tokens;
+            const int unit = s.sorted[i], tokens = s.tokens[i];
             if (s.rows[i] < 0) {
                 const unsigned long long oldest = warp_most(mine);
                 const int p = number_of(oldest), row = oldest != 0 ? l.cache_row + p * l.block_size : spare;
                 if (oldest != 0 && p % warp_threads == lane) {
                     a.places.unit[p] = unit;
                     a.places.used[p] = b.clock;
+                    if (p < most_chosen)
+                        s.used[p] = b.clock;
                     mine = oldest_of();
                 }
                 const bool fetched = oldest != 0 || !ahead.now; // what finds no place is not fetched ahead
@@ -399,7 +428,7 @@ __global__ void __launch_bounds__(threads) choose_kernel(ChooseArguments a) {
     for (int i = thread; i < b.sinks; i += threads)
         a.arrays.table[i] = i;
     for (int i = warp; i < count; i += warps)
-        for (int t = lane; t < a.units[s.sorted[i]].tokens; t += warp_threads)
+        for (int t = lane; t < s.tokens[i]; t += warp_threads)
             a.arrays.table[s.starts[i] + t] = s.rows[i] + t;
     for (int i = thread; i < b.rest; i += threads)
         a.arrays.table[s.fixed + i] = l.window_row + b.start + i;

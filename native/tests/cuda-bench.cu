@@ -1,8 +1,8 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
 // WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by
-// InfLLM's method ("infllm", or "infllm-" and a shape's name; not among all, it takes minutes; with a number of tokens
-// behind it how long each stage takes, up to so many) or of taking memory ("pinning") alone. Weights are random, and
-// all layers have the same; only shapes matter.
+// InfLLM's method ("infllm", or "infllm-" and a shape's name; and " in 8 bit"; not among all, it takes minutes; with a
+// number of tokens behind it how long each stage takes, up to so many, and with "cut" behind that where units are cut)
+// or of taking memory ("pinning") alone. Weights are random, and all layers have the same; only shapes matter.
 #include "tests/cuda-bench.h"
 #include <cstdlib>
 #include <string>
@@ -70,9 +70,17 @@ int main(int count, char** arguments) {
             for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
                 if (wanted("questions"))
                     bench_store(gpu, tokens, 64, format);
-        for (const auto& [name, read] : shapes) // takes minutes
-            if (only == "infllm" || only == std::string("infllm-") + name)
-                count > 3 ? bench_stages(gpu, name, read, std::atoi(arguments[3])) : bench_infllm(gpu, name, read);
+        for (auto [name, read] : shapes) // takes minutes
+            for (const std::string in : {"", " in 8 bit"}) {
+                read.eight = !in.empty();
+                const std::string what = name + in;
+                if (only != "infllm-" + what && (read.eight || only != "infllm"))
+                    continue;
+                if (count > 3)
+                    bench_stages(gpu, what.c_str(), read, std::atoi(arguments[3]), count > 4);
+                else
+                    bench_infllm(gpu, what.c_str(), read);
+            }
         if (only == "pinning")
             bench_pinning();
     } catch (const std::exception& error) {

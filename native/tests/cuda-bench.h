@@ -46,8 +46,9 @@ void bench_store(const BenchGpu& gpu, int tokens, int head_size, int format);
 // the GPU's memory, and how many units were found there. Prints a JSON line a length.
 void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 // The same, up to so many tokens: how long each stage of reading 4,096 tokens takes, and of one token after them, all
-// kernels one after the other; and how quickly it reads where memory for units was taken before. Prints JSON lines.
-void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& shape, int most_tokens);
+// kernels one after the other; and how quickly it reads where memory for units was taken before. cut: units are of 8 to
+// 88 tokens. Prints JSON lines.
+void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& shape, int most_tokens, bool cut);
 // How quickly memory of the processor is taken and pinned, and what kernels started meanwhile wait. Prints JSON lines.
 void bench_pinning();
 
