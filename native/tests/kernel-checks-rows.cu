@@ -27,8 +27,8 @@ Heads heads_there(const TestHeads& h) {
 
 void check_rows(Checks& checks) {
     Random random(1);
-    for (int width : {64, 576, 1000}) {
-        const int rows = 37;
+    for (const auto& [width, rows] :
+         {std::pair(64, 37), std::pair(576, 150), std::pair(1000, 37), std::pair(1000, 140)}) {
         const size_t count = static_cast<size_t>(rows) * width;
         const std::string of = " of " + std::to_string(width);
         const std::vector<float> x = random.halves(count, 3), weight = random.halves(static_cast<size_t>(width), 1);
