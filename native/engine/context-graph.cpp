@@ -110,6 +110,16 @@ bool Context::same_graph(int count, int slots, const Wanted& wanted) const {
            last.stop_early == wanted.stop_early && last.rows.size() == wanted.rows.size() && last.best == wanted.best;
 }
 
+// How much more the masks of as many tokens take at the end of a prompt, when the whole cache is in use: memory that is
+// taken at once need not be taken anew with every batch.
+size_t Context::bytes_to_come() const {
+    size_t bytes = 0;
+    for (const ggml_tensor* mask : {in_.mask, in_.sliding_mask})
+        if (mask && in_.count > 1)
+            bytes += ggml_row_size(mask->type, options_.capacity - in_.used_slots) * static_cast<size_t>(mask->ne[1]);
+    return bytes;
+}
+
 // Inputs have no memory yet. On the CPU the planner gives it to them; on a GPU they get it there, always at the same
 // places and side by side, or the scheduler would copy each from the CPU and wait for it.
 void Context::place_inputs(ggml_context* ctx) {
@@ -122,7 +132,7 @@ void Context::place_inputs(ggml_context* ctx) {
         bytes += (ggml_nbytes(t) + alignment - 1) / alignment * alignment;
     if (!gpu_inputs_ || ggml_backend_buffer_get_size(gpu_inputs_) < bytes) {
         ggml_backend_buffer_free(gpu_inputs_);
-        gpu_inputs_ = ggml_backend_alloc_buffer(gpu, bytes);
+        gpu_inputs_ = ggml_backend_alloc_buffer(gpu, bytes + bytes_to_come());
         if (!gpu_inputs_)
             throw Error("internal", "There is not enough memory for a batch of the model.");
     }

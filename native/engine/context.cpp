@@ -226,7 +226,7 @@ void Context::compute(const int32_t* tokens, const Wanted& wanted, const Cancel&
     // that is not pinned a long prompt's mask takes a fifth of the time. All goes through memory that the GPU copies by
     // itself, with one wait at the end.
     ggml_backend_t queue = bytes <= most_pinned ? planner_.queue() : nullptr;
-    if (char* pinned = queue ? options_.backend->pinned(bytes) : nullptr) {
+    if (char* pinned = queue ? options_.backend->pinned(std::min(most_pinned, bytes + bytes_to_come())) : nullptr) {
         set_inputs(tokens, wanted, pinned);
         ggml_backend_tensor_set_async(queue, in_.all, pinned, 0, given);
         planner_.begin(graph_, cancel);

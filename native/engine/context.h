@@ -77,6 +77,7 @@ class Context {
     bool same_graph(int count, int slots, const Wanted& wanted) const;
     void build(int count, int slots, const Wanted& wanted);
     void place_inputs(ggml_context* ctx);
+    size_t bytes_to_come() const;
     ggml_tensor* attend(ggml_context* ctx, int layer, ggml_tensor* normed, const Wanted& wanted);
     void set_inputs(const int32_t* tokens, const Wanted& wanted, char* staged);
     void compute(const int32_t* tokens, const Wanted& wanted, const Cancel& cancel, Captured& captured);
