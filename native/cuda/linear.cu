@@ -4,6 +4,7 @@
 #include <cfloat>
 #include <dlfcn.h>
 #include <map>
+#include <mutex>
 #include <vector>
 
 #if defined(__has_include)
@@ -185,10 +186,35 @@ struct Linear::Plans {
     }
 };
 
+namespace {
+
+// What was found quickest in this process, by device: the same text is read to the same numbers then, by whichever
+// reader. An algorithm is good for every handle of a library.
+struct Tuned {
+    std::mutex lock;
+    std::map<std::pair<int, std::pair<Product, int>>, Algorithm> algorithms;
+};
+
+Tuned& tuned() {
+    static Tuned all;
+    return all;
+}
+
+} // namespace
+
 Linear::Linear(const char* file) : plans_(std::make_unique<Plans>(file)) {}
 Linear::~Linear() = default;
 
 void Linear::tune(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream) {
+    int device = 0;
+    check(cudaGetDevice(&device), "the GPU cannot be used");
+    const std::pair<Product, int> key{product, rounded_rows(rows)};
+    Tuned& all = tuned();
+    std::lock_guard<std::mutex> guard(all.lock);
+    if (const auto known = all.algorithms.find({device, key}); known != all.algorithms.end()) {
+        plans_->algorithms[key] = known->second;
+        return;
+    }
     const std::vector<Algorithm> proposals = plans_->propose(product, x, weight, rows, most_proposals);
     float quickest = FLT_MAX;
     const Algorithm* best = &proposals[0];
@@ -199,7 +225,7 @@ void Linear::tune(const Product& product, Factor x, Factor weight, void* y, int 
             best = &algorithm;
         }
     }
-    plans_->algorithms[{product, rounded_rows(rows)}] = *best;
+    all.algorithms[{device, key}] = plans_->algorithms[key] = *best;
 }
 
 void Linear::multiply(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream) {

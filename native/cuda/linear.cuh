@@ -41,7 +41,8 @@ class Linear {
     // what cuBLASLt expects to be the quickest. Off the reference by what F32 sums and rounding to F16 do; sums of
     // 8-bit numbers have 14 bits on Hopper.
     void multiply(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream);
-    // Times what cuBLASLt proposes for so many rows and remembers the quickest; y is overwritten.
+    // Times what cuBLASLt proposes for so many rows and remembers the quickest, for all of the process: a text that is
+    // read again gives the same numbers. y may be overwritten.
     void tune(const Product& product, Factor x, Factor weight, void* y, int rows, cudaStream_t stream);
 
   private:
