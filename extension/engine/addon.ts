@@ -332,7 +332,7 @@ export interface NativeInfLlm {
     readonly diskBytes: number
     /** Units that were fetched: from disk, or to the GPU. */
     readonly reads: number
-    /** Whether a GPU reads; then nothing can be kept on disk yet. */
+    /** Whether a GPU reads; what it keeps on disk no processor restores, nor the other way round. */
     readonly gpu: boolean
   }
   /** Where each unit starts in the stream, and where the last one ends. */
