@@ -2,7 +2,7 @@
 import { cancellable } from '../engine/addon'
 import { tooLong } from '../errors'
 import type { ChatRequest, ChatResult } from '../protocol/types'
-import type { LoadedModel } from '../recall/memory'
+import type { LoadedModel } from '../recall/loaded'
 import type { AnswerTools } from './answer'
 import { templateTokens } from './template'
 

@@ -10,7 +10,7 @@ import type { CalibrateRequest, CalibrateResult, StreamRequest } from '../protoc
 import { calibrate } from '../recall/calibration/calibrate'
 import { chooseCorpus, type Corpus } from '../recall/calibration/corpus'
 import type { Step } from '../recall/calibration/features'
-import type { LoadedModel } from '../recall/memory'
+import type { LoadedModel } from '../recall/loaded'
 import { defaultProfile, readProfile, type Profile } from '../recall/profile'
 import { writeWhole } from '../store/whole-file'
 import type { CallTools } from './handlers-type'

@@ -10,7 +10,8 @@ import type {
   RecalledUnit,
   StreamRequest,
 } from '../protocol/types'
-import type { LoadedModel, Memory } from '../recall/memory'
+import type { LoadedModel } from '../recall/loaded'
+import type { Memory } from '../recall/memory'
 import { recall } from '../recall/recall'
 import { hasCode } from '../store/folder'
 import type { CallTools } from '../engine/handlers-type'

@@ -2,7 +2,7 @@
  * What is held of a workspace in this process: of each file its units, their keys (in the native store) and their words (in the
  * lexical index), always of one reading. Questions are asked of this; memory.ts brings it to what is on disk.
  */
-import type { NativeAddon, NativeEpisode, NativeModel, NativeStore } from '../engine/addon'
+import type { NativeEpisode, NativeStore } from '../engine/addon'
 import type { HeldTotals, Unit, UnitReference, HeldFile as OutlinedFile } from '../protocol/types'
 import { shortHash } from '../store/folder'
 import type { SourceFile } from '../workspace/discovery'
@@ -10,18 +10,9 @@ import { cutUnits } from '../workspace/units'
 import { unitTexts } from './episode'
 import { KinWords } from './kin'
 import { LexicalIndex } from './lexical'
-import { headsOf, type Profile } from './profile'
+import type { LoadedModel } from './loaded'
+import { headsOf } from './profile'
 import { standingsOf, type UnitStandings } from './standing'
-
-export interface LoadedModel {
-  readonly addon: NativeAddon
-  readonly model: NativeModel
-  /** Names the weights in the keys of what is stored. */
-  readonly fingerprint: string
-  readonly profile: Profile
-  /** Processor threads for scoring. */
-  readonly threads: number
-}
 
 export type Stat = Pick<SourceFile, 'size' | 'modifiedMs' | 'changedMs'>
 

@@ -18,7 +18,7 @@
  */
 import { cancellable, type NativeWords } from '../engine/addon'
 import type { Kin, LexicalIndex } from './lexical'
-import type { LoadedModel } from './memory'
+import type { LoadedModel } from './loaded'
 import { formOf, formsKnown } from './words'
 
 /** Nearest words of each word, and the least cosine of them. */

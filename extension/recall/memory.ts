@@ -14,13 +14,12 @@ import { hasCode, shortHash } from '../store/folder'
 import { discover, judgeText, readSource, type SourceFile } from '../workspace/discovery'
 import { byFile, reasonFor } from '../workspace/skipped'
 import { Backlog, type Waiting } from './backlog'
-import type { HeldFile, LoadedModel, Standing, Stat } from './held'
+import type { LoadedModel } from './loaded'
+import type { HeldFile, Standing, Stat } from './held'
 import { Gather, type Gathered } from './gather'
 import { KeptFiles, type LaidOut, type MemoryOptions, type ReadingOptions } from './kept'
 import { isRuleFile, LeftOut } from './left-out'
 import { ReadingProgress } from './reading-progress'
-
-export type { LoadedModel } from './held'
 
 export interface ReadOptions extends ReadingOptions {
   readonly progress: (progress: Progress) => void

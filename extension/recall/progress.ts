@@ -3,6 +3,12 @@ import type { Phase, Progress } from '../protocol/types'
 
 const reportMs = 100
 
+/** What a call that may take long is given. */
+export interface ProgressTools {
+  readonly signal: AbortSignal
+  readonly progress: (progress: Progress) => void
+}
+
 export class ProgressMeter {
   private started = performance.now()
   private last = -Infinity

@@ -5,7 +5,7 @@
 import { cancellable, type Head } from '../engine/addon'
 import { LongreadError, tooLong } from '../errors'
 import type { LexicalIndex } from './lexical'
-import type { LoadedModel } from './memory'
+import type { LoadedModel } from './loaded'
 import { headsOf } from './profile'
 import { questionWords, type QuestionWord } from './words'
 

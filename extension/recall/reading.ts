@@ -3,7 +3,7 @@ import { cancellable, type NativeEpisode } from '../engine/addon'
 import type { Progress, Unit } from '../protocol/types'
 import { bankOf, type Bank } from './bank'
 import { layOut, type Episode } from './episode'
-import type { LoadedModel } from './memory'
+import type { LoadedModel } from './loaded'
 import { headsOf } from './profile'
 
 export interface EpisodeSource {

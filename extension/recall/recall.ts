@@ -5,7 +5,6 @@
 import { noProfile } from '../errors'
 import type {
   FoundBy,
-  Progress,
   QuestionOptions,
   RecalledUnit,
   RecallOptions,
@@ -19,7 +18,7 @@ import { unitTexts } from './episode'
 import { kinGain, nearer } from './kin'
 import type { Memory } from './memory'
 import { liesIn } from './places'
-import { ProgressMeter } from './progress'
+import { ProgressMeter, type ProgressTools } from './progress'
 import { hear, tokenWeights, type HeardQuestion } from './question'
 import { likelihoods } from './rerank'
 import { joined } from './signals'
@@ -34,11 +33,6 @@ const rerankSeconds = 5.2
 const rerankSpareSeconds = 1.5
 /** Units whose finding words are told. */
 const explained = 50
-
-export interface RecallTools {
-  readonly signal: AbortSignal
-  readonly progress: (progress: Progress) => void
-}
 
 interface Candidate {
   readonly index: number
@@ -89,7 +83,7 @@ export async function recall(
   memory: Memory,
   question: string,
   options: RecallOptions & Pick<QuestionOptions, 'within'>,
-  tools: RecallTools,
+  tools: ProgressTools,
 ): Promise<RecallResult> {
   const started = performance.now()
   const { loaded, lexical } = memory
@@ -181,7 +175,7 @@ async function rerank(
   units: readonly UnitReference[],
   ranking: Ranking,
   seconds: number,
-  tools: RecallTools,
+  tools: ProgressTools,
 ): Promise<void> {
   const best = ranking.first(rerankUnits)
   const texts = await textsOf(

@@ -5,7 +5,7 @@
 import { cancellable } from '../engine/addon'
 import type { UnitReference } from '../protocol/types'
 import { fileHeader } from './episode'
-import type { LoadedModel } from './memory'
+import type { LoadedModel } from './loaded'
 
 /** Tokens of a unit that are read; most units are shorter. */
 const unitTokens = 160

@@ -8,9 +8,8 @@ import { attentionScores, tokenFinds } from './attention'
 import { thinned } from './bank'
 import { bestFirst } from './best-first'
 import type { Memory } from './memory'
-import { ProgressMeter } from './progress'
+import { ProgressMeter, type ProgressTools } from './progress'
 import type { HeardQuestion } from './question'
-import type { RecallTools } from './recall'
 
 /** Units that are scored exactly: of the default model about 600 MB of keys at 130 tokens a unit. */
 export const exactUnits = 4096
@@ -39,7 +38,7 @@ export async function attend(
   heard: HeardQuestion,
   weights: Float32Array,
   rankings: (alone: Float32Array) => readonly Float32Array[],
-  tools: RecallTools,
+  tools: ProgressTools,
 ): Promise<Attended> {
   const { store, loaded } = memory
   const { addon, threads, profile } = loaded
@@ -66,7 +65,7 @@ async function inTwoStages(
   memory: Memory,
   { queries, tokens }: HeardQuestion,
   rankings: (scores: Scores) => readonly Float32Array[],
-  { signal, progress }: RecallTools,
+  { signal, progress }: ProgressTools,
 ): Promise<{ readonly scores: Scores; readonly chosen: Int32Array }> {
   const { store, loaded } = memory
   const { addon, threads, profile } = loaded

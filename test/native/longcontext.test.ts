@@ -1,6 +1,6 @@
 /** Ways of reading of the bench of long texts, with a tiny model: what recall finds in the text's files is what all layers use. */
 import assert from 'node:assert/strict'
-import type { LoadedModel } from '../../extension/recall/memory'
+import type { LoadedModel } from '../../extension/recall/loaded'
 import { recalled } from '../bench/longcontext/recalled'
 import { makeCase, type Case } from '../bench/longcontext/tasks'
 import { say, ways, type Reading, type Said } from '../bench/longcontext/ways'

@@ -7,7 +7,7 @@ import { askedReading, memoryReadingOf, type MemoryReadingFlags } from '../../ex
 import { layOutRepository, unitAt, type LaidOutUnit } from '../../extension/infllm/layout'
 import { MemoryStream } from '../../extension/infllm/memory-stream'
 import { paper, settingsOf, unlikePaper, usualParameters } from '../../extension/infllm/parameters'
-import type { LoadedModel } from '../../extension/recall/memory'
+import type { LoadedModel } from '../../extension/recall/loaded'
 import type { Progress } from '../../extension/protocol/types'
 import { forgetStreams } from '../../extension/store/streams'
 import { rejects } from '../support/rejects'

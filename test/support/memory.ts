@@ -5,7 +5,8 @@ import { run } from './model'
 import { loadRandomModel } from './tiny-model'
 import { temporaryFolder } from './temp'
 import type { Change, StreamResult, Unit, UpdateResult } from '../../extension/protocol/types'
-import { Memory, type LoadedModel, type ReadOptions } from '../../extension/recall/memory'
+import type { LoadedModel } from '../../extension/recall/loaded'
+import { Memory, type ReadOptions } from '../../extension/recall/memory'
 
 let loading: Promise<LoadedModel> | undefined
 

@@ -1,5 +1,5 @@
 /** A model that says it reads many files best in one call, as one on a GPU does, and notes how many each call had. */
-import type { LoadedModel } from '../../extension/recall/memory'
+import type { LoadedModel } from '../../extension/recall/loaded'
 import { loadRandomModel } from './tiny-model'
 
 export interface Together {

@@ -1,6 +1,6 @@
 /** Units are read again from where the model expects every text to start. */
 import assert from 'node:assert/strict'
-import type { LoadedModel } from '../../extension/recall/memory'
+import type { LoadedModel } from '../../extension/recall/loaded'
 import { firstUnits, likelihoods } from '../../extension/recall/rerank'
 
 /** A model whose tokens are characters, and which gives back the prefixes it was asked about. */

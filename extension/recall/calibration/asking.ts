@@ -3,7 +3,8 @@
  * against banks, with progress. Between the two nothing but segments is kept, so that a corpus of many repositories fits in memory.
  */
 import type { Progress } from '../../protocol/types'
-import { Memory, type LoadedModel } from '../memory'
+import type { LoadedModel } from '../loaded'
+import { Memory } from '../memory'
 import type { Profile } from '../profile'
 import { ProgressMeter } from '../progress'
 import type { Corpus } from './corpus'

@@ -13,7 +13,7 @@
  */
 import { cancelled, nothingFound, tooFewQuestions } from '../../errors'
 import type { CalibrationFigures } from '../../protocol/types'
-import type { LoadedModel } from '../memory'
+import type { LoadedModel } from '../loaded'
 import type { Profile, RecallHead } from '../profile'
 import { Asking, unlike, type AskingOptions, type Pass } from './asking'
 import type { Corpus } from './corpus'

@@ -4,7 +4,8 @@
  * by asking its questions, not while reading: so what is read serves every bank and every distance.
  */
 import { cancellable, type ModelInfo, type NativeModel, type Scores } from '../../engine/addon'
-import type { LoadedModel, Memory } from '../memory'
+import type { LoadedModel } from '../loaded'
+import type { Memory } from '../memory'
 import { headScores } from '../attention'
 import type { Profile } from '../profile'
 import { hear, tokenWeights, type HeardQuestion } from '../question'

@@ -6,7 +6,7 @@
 import { execFileSync } from 'node:child_process'
 import { cancellable, type EpisodeTokens } from '../../../extension/engine/addon'
 import { hearBank } from '../../../extension/recall/bank'
-import type { LoadedModel } from '../../../extension/recall/memory'
+import type { LoadedModel } from '../../../extension/recall/loaded'
 import { headsOf } from '../../../extension/recall/profile'
 import { hear } from '../../../extension/recall/question'
 import { gaussian } from '../../support/random-model'

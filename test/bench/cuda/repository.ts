@@ -10,7 +10,7 @@ import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../..
 import { EngineClient } from '../../../extension/engine/client'
 import { ownKernels } from '../../../extension/engine/cuda'
 import type { Progress, RecallResult } from '../../../extension/protocol/types'
-import type { LoadedModel } from '../../../extension/recall/memory'
+import type { LoadedModel } from '../../../extension/recall/loaded'
 import { defaultProfile, profileFor, type Profile } from '../../../extension/recall/profile'
 import { shapes, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
