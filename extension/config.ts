@@ -3,7 +3,7 @@ import * as path from 'node:path'
 import * as vscode from 'vscode'
 import { section, type SettingName, type Settings } from './contributions'
 import { cacheFolder, resolveModel } from './engine/catalogue'
-import { usualReading } from './infllm/choice'
+import { readingBy } from './infllm/choice'
 import type { AskRequest, EngineOptions, SamplingOptions, StreamRequest } from './protocol/types'
 
 function setting<N extends SettingName>(name: N, scope?: vscode.Uri): Settings[N] {
@@ -49,11 +49,8 @@ export interface AnswerSettings extends Pick<AskRequest, 'reading'> {
 }
 
 /** Where answers come from, where the user says it. */
-export function readingSetting(folder?: vscode.Uri): Pick<AskRequest, 'reading'> {
-  const from = setting('answer.from', folder)
-  if (from === 'memory') return { reading: usualReading }
-  return from === 'afresh' ? { reading: from } : {}
-}
+export const readingSetting = (folder?: vscode.Uri): Pick<AskRequest, 'reading'> =>
+  readingBy(setting('answer.from', folder))
 
 export function answerSettings(folder?: vscode.Uri): AnswerSettings {
   return {

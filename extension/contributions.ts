@@ -2,6 +2,8 @@
  * Every command, setting, view and context key that package.json contributes, named once. A test holds both lists against
  * each other.
  */
+import type { AnsweringWay } from './infllm/choice'
+
 export const commands = {
   openChat: 'longread.openChat',
   openChatInEditor: 'longread.openChatInEditor',
@@ -45,7 +47,7 @@ export interface Settings {
   readonly 'reading.threads': number
   readonly 'memory.keep': boolean
   readonly 'memory.folder': string
-  readonly 'answer.from': 'auto' | 'afresh' | 'memory'
+  readonly 'answer.from': AnsweringWay
   readonly 'answer.maxTokens': number
   readonly 'answer.readingTokens': number
   readonly 'answer.temperature': number

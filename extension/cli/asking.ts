@@ -3,8 +3,8 @@ import type { Command } from 'commander'
 import { LongreadError } from '../errors'
 import type { AskRequest } from '../protocol/types'
 import { describeMissing, printUnit } from './reading'
-import { describeMemory, memoryReadingOptions, askedReading, type MemoryReadingFlags } from './memory-reading'
 import { describeWay } from '../infllm/choice'
+import { askedReading, describeMemory, memoryReadingOptions, type MemoryReadingFlags } from './memory-reading'
 import { recallOptions, recallPart, streamRequest, wholeNumber, type RecallFlags } from './options'
 import { withSession } from './session'
 import { jsonLine, oneLine, printable, seconds } from './terminal'
@@ -52,7 +52,7 @@ async function ask(dir: string, question: string, flags: AskFlags): Promise<void
     question,
     readingTokens,
     sampling: { temperature, topP, seed, maxTokens },
-    ...(reading ? { reading } : {}),
+    ...reading,
   }
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const result = await client.call('ask', request, {

@@ -2,12 +2,12 @@
 import { Option, type Command } from 'commander'
 import { LongreadError } from '../errors'
 import { settingsOf } from '../infllm/parameters'
-import { usualReading } from '../infllm/choice'
+import { readingBy, usualReading, type AnsweringWay } from '../infllm/choice'
 import type { AskRequest, MemoryReading, MemoryTotals } from '../protocol/types'
 import { bytes } from './terminal'
 
 export interface MemoryReadingFlags {
-  readonly reading: 'auto' | 'afresh' | 'memory'
+  readonly reading: AnsweringWay
   readonly units: MemoryReading['units']
   readonly choose?: MemoryReading['choose']
   readonly lookUps?: MemoryReading['lookUps']
@@ -64,9 +64,11 @@ export function memoryReadingOptions(command: Command): Command {
     .option('--twice', 'with --reading memory: the question is read again with what it found')
 }
 
-/** What a question asks for: undefined where it is left open. */
-export const askedReading = (flags: MemoryReadingFlags): AskRequest['reading'] =>
-  memoryReadingOf(flags) ?? (flags.reading === 'afresh' ? 'afresh' : undefined)
+/** What a question asks for; nothing where it is left open. */
+export function askedReading(flags: MemoryReadingFlags): Pick<AskRequest, 'reading'> {
+  const reading = memoryReadingOf(flags)
+  return reading ? { reading } : readingBy(flags.reading)
+}
 
 /** Undefined where the memory is not asked for; then none of its options may be given. */
 export function memoryReadingOf(flags: MemoryReadingFlags): MemoryReading | undefined {

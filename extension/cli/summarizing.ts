@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { runSummary } from '../answer/summary/keeper'
 import { summaryText } from '../answer/summary/summarize'
 import { summariesIn } from '../store/folder'
-import { usualReading } from '../infllm/choice'
+import { readingBy } from '../infllm/choice'
 import { answeringWay, type MemoryReadingFlags } from './memory-reading'
 import { commonOptions, streamRequest, type CommonFlags } from './options'
 import { withSession } from './session'
@@ -23,9 +23,7 @@ export function addSummarizing(program: Command): void {
 type Flags = CommonFlags & Pick<MemoryReadingFlags, 'reading'>
 
 async function summarize(dir: string, flags: Flags): Promise<void> {
-  const stream = await streamRequest(dir, flags)
-  const reading = flags.reading === 'memory' ? usualReading : flags.reading === 'afresh' ? flags.reading : undefined
-  const request = { ...stream, ...(reading ? { reading } : {}) }
+  const request = { ...(await streamRequest(dir, flags)), ...readingBy(flags.reading) }
   await withSession(flags.json === true, async ({ client, signal, view }) => {
     const options = { signal, onProgress: view.show.bind(view) }
     await client.call('stream', request, options)

@@ -19,6 +19,15 @@ export const usualReading: MemoryReading = {
   parameters: {},
 }
 
+/** What a person says: `auto` leaves it open. */
+export type AnsweringWay = 'auto' | 'afresh' | 'memory'
+
+/** What a request holds of it. */
+export function readingBy(way: AnsweringWay): Pick<AskRequest, 'reading'> {
+  if (way === 'auto') return {}
+  return { reading: way === 'memory' ? usualReading : way }
+}
+
 export interface Chosen {
   /** Undefined: units are read afresh. */
   readonly reading: MemoryReading | undefined
