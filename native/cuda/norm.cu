@@ -6,6 +6,27 @@ namespace {
 
 constexpr int warps = 8;
 
+// Of a row of `width` numbers every `step`th four from `first` on: what one thread does.
+__device__ float part_of_squares(const float4* from, int width, int first, int step) {
+    float squares = 0;
+    for (int i = first; i < width / 4; i += step) {
+        const float4 v = from[i];
+        squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
+    }
+    return squares;
+}
+
+__device__ void put_scaled(const float4* from, const float4* scales, float scale, uint2* out, int width, int first,
+                           int step) {
+    for (int i = first; i < width / 4; i += step) {
+        const float4 v = from[i], w = scales[i];
+        uint2 packed;
+        packed.x = packed_halves(v.x * scale * w.x, v.y * scale * w.y);
+        packed.y = packed_halves(v.z * scale * w.z, v.w * scale * w.w);
+        out[i] = packed;
+    }
+}
+
 // A warp a row. The row is read twice; the second time from the cache.
 __global__ void __launch_bounds__(warps* warp_threads)
     norm_kernel(const float* x, const float* weight, __half* to, int rows, int width, float epsilon) {
@@ -16,19 +37,9 @@ __global__ void __launch_bounds__(warps* warp_threads)
     const float4* from = reinterpret_cast<const float4*>(x + static_cast<size_t>(row) * width);
     const float4* scales = reinterpret_cast<const float4*>(weight);
     uint2* out = reinterpret_cast<uint2*>(to + static_cast<size_t>(row) * width);
-    float squares = 0;
-    for (int i = lane; i < width / 4; i += warp_threads) {
-        const float4 v = from[i];
-        squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
-    }
-    const float scale = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(width) + epsilon);
-    for (int i = lane; i < width / 4; i += warp_threads) {
-        const float4 v = from[i], w = scales[i];
-        uint2 packed;
-        packed.x = packed_halves(v.x * scale * w.x, v.y * scale * w.y);
-        packed.y = packed_halves(v.z * scale * w.z, v.w * scale * w.w);
-        out[i] = packed;
-    }
+    const float squares = warp_sum(part_of_squares(from, width, lane, warp_threads));
+    const float scale = 1.0f / sqrtf(squares / static_cast<float>(width) + epsilon);
+    put_scaled(from, scales, scale, out, width, lane, warp_threads);
 }
 
 constexpr int wide_threads = 256;
@@ -42,12 +53,7 @@ __global__ void __launch_bounds__(wide_threads)
     const float4* from = reinterpret_cast<const float4*>(x + static_cast<size_t>(blockIdx.x) * width);
     const float4* scales = reinterpret_cast<const float4*>(weight);
     uint2* out = reinterpret_cast<uint2*>(to + static_cast<size_t>(blockIdx.x) * width);
-    float squares = 0;
-    for (int i = thread; i < width / 4; i += wide_threads) {
-        const float4 v = from[i];
-        squares += v.x * v.x + v.y * v.y + v.z * v.z + v.w * v.w;
-    }
-    squares = warp_sum(squares);
+    float squares = warp_sum(part_of_squares(from, width, thread, wide_threads));
     if (thread % warp_threads == 0)
         sums[thread / warp_threads] = squares;
     __syncthreads();
@@ -55,13 +61,7 @@ __global__ void __launch_bounds__(wide_threads)
     for (float part : sums)
         squares += part;
     const float scale = 1.0f / sqrtf(squares / static_cast<float>(width) + epsilon);
-    for (int i = thread; i < width / 4; i += wide_threads) {
-        const float4 v = from[i], w = scales[i];
-        uint2 packed;
-        packed.x = packed_halves(v.x * scale * w.x, v.y * scale * w.y);
-        packed.y = packed_halves(v.z * scale * w.z, v.w * scale * w.w);
-        out[i] = packed;
-    }
+    put_scaled(from, scales, scale, out, width, thread, wide_threads);
 }
 
 } // namespace

@@ -32,6 +32,19 @@ template <typename Each> void UnitStream::each_array(const Place& place, const E
     }
 }
 
+// Every unit's bytes where they rest: in memory, or, in the file, piece by piece by offset and length.
+template <typename Here, typename Filed> void UnitStream::each_unit(const Here& here, const Filed& filed) const {
+    for (size_t u = 0; u < units_.size(); ++u) {
+        const size_t bytes = static_cast<size_t>(units_[u].tokens) * token_bytes();
+        if (homes_[u].offset < 0) {
+            here(homes_[u].memory.here, bytes);
+            continue;
+        }
+        for (size_t at = 0; at < bytes; at += piece_bytes)
+            filed(static_cast<uint64_t>(homes_[u].offset) + at, std::min(piece_bytes, bytes - at));
+    }
+}
+
 void UnitStream::save(const Put& put) {
     mark();
     keeping_.wait();
@@ -60,19 +73,11 @@ void UnitStream::save(const Put& put) {
         computing_.wait();
         put(rows.data(), rows.size());
     });
-    for (size_t u = 0; u < units_.size(); ++u) {
-        const size_t bytes = static_cast<size_t>(units_[u].tokens) * token_bytes();
-        if (homes_[u].offset < 0) {
-            put(homes_[u].memory.here, bytes);
-            continue;
-        }
-        rows.resize(std::min(bytes, piece_bytes));
-        for (size_t at = 0; at < bytes; at += rows.size()) {
-            const size_t piece = std::min(rows.size(), bytes - at);
-            file_->read(static_cast<uint64_t>(homes_[u].offset) + at, rows.data(), piece);
-            put(rows.data(), piece);
-        }
-    }
+    each_unit(put, [&](uint64_t at, size_t bytes) {
+        rows.resize(bytes);
+        file_->read(at, rows.data(), bytes);
+        put(rows.data(), bytes);
+    });
 }
 
 // Whether it can be what save() put of a stream of this shape.
@@ -133,19 +138,11 @@ bool UnitStream::restore(const Get& get) {
               "a copy to the GPU failed");
         computing_.wait();
     });
-    for (size_t u = 0; u < units_.size(); ++u) {
-        const size_t bytes = static_cast<size_t>(units_[u].tokens) * token_bytes();
-        if (homes_[u].offset < 0) {
-            get(homes_[u].memory.here, bytes);
-            continue;
-        }
-        rows.resize(std::min(bytes, piece_bytes));
-        for (size_t at = 0; at < bytes; at += rows.size()) {
-            const size_t piece = std::min(rows.size(), bytes - at);
-            get(rows.data(), piece);
-            file_->write(static_cast<uint64_t>(homes_[u].offset) + at, rows.data(), piece);
-        }
-    }
+    each_unit(get, [&](uint64_t at, size_t bytes) {
+        rows.resize(bytes);
+        get(rows.data(), bytes);
+        file_->write(at, rows.data(), bytes);
+    });
     slide_window(range(0, model_.layers), 0, 0, place_.used, layout_, plain_heads(), computing_);
     mark();
     return true;

@@ -116,6 +116,7 @@ class UnitStream {
     void forget(size_t count);
     // stream-keeping.cu
     template <typename Each> void each_array(const Place& place, const Each& each) const;
+    template <typename Here, typename Filed> void each_unit(const Here& here, const Filed& filed) const;
     bool take_standing(const Get& get);
     size_t token_bytes() const { return 4 * key_width() * layers_.size(); }
 

@@ -17,17 +17,12 @@
 namespace longread {
 namespace {
 
-struct Header {
-    char magic[8] = {'l', 'o', 'n', 'g', 'g', 'p', 'u', 's'};
-    uint32_t version = 1;
-    uint32_t checksum = 0; // of what follows
-    uint64_t length = 0;   // of what follows
-};
+const KeptHeader empty("longgpus");
 
 // A file that bytes are put into, or got from, one piece after the other.
 struct Bytes {
     int file;
-    Header sum;        // of all that passed
+    KeptHeader sum;    // of all that passed
     uint64_t left = 0; // to be got
     int error = 0;
     bool short_ = false; // more was wanted than there is
@@ -85,14 +80,14 @@ void GpuStream::save(const std::string& path, const std::string& identity) {
     begin();
     const std::string name = path + ".stream", made = described(identity);
     std::string aside = name + ".XXXXXX";
-    Bytes to{mkostemp(aside.data(), O_CLOEXEC), {}, 0, 0, false};
+    Bytes to{mkostemp(aside.data(), O_CLOEXEC), empty, 0, 0, false};
     if (to.file < 0)
         disk_error(name, errno);
     const uint32_t about[2] = {static_cast<uint32_t>(made.size()), cut_};
     int32_t status = 0;
     // The header has its place; what it says is known at last.
     bool put = to.put(&to.sum, sizeof to.sum);
-    to.sum = {};
+    to.sum = empty;
     put = put && to.put(about, sizeof about) && to.put(made.data(), made.size());
     if (put)
         status = place_.library->stream_save(stream_, put_bytes, &to);
@@ -118,13 +113,11 @@ void GpuStream::restore(const std::string& path, const std::string& identity) {
         throw Error("no-segment", "Nothing was kept of this stream.");
     struct stat about;
     const uint64_t size = fstat(file.number, &about) == 0 ? static_cast<uint64_t>(about.st_size) : 0;
-    const Header wanted;
-    Header header;
-    Bytes from{file.number, {}, size, 0, false};
-    if (!from.get(&header, sizeof header) || std::memcmp(header.magic, wanted.magic, sizeof wanted.magic) != 0 ||
-        header.version != wanted.version || header.length != from.left)
+    KeptHeader header = empty;
+    Bytes from{file.number, empty, size, 0, false};
+    if (!from.get(&header, sizeof header) || !header.is_like(empty) || header.length != from.left)
         ByteReader::damaged();
-    from.sum = {};
+    from.sum = empty;
     const std::string should = described(identity);
     uint32_t made[2] = {};
     if (!from.get(made, sizeof made) || made[0] != should.size() || made[1] > 1)

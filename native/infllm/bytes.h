@@ -6,6 +6,21 @@
 
 namespace longread {
 
+// What a kept file begins with; `checksum` (CRC-32C) and `length` are of what follows.
+struct KeptHeader {
+    char magic[8];
+    uint32_t version;
+    uint32_t checksum;
+    uint64_t length;
+
+    explicit KeptHeader(const char (&kind)[9], uint32_t version = 1) : version(version), checksum(0), length(0) {
+        std::memcpy(magic, kind, sizeof magic);
+    }
+    bool is_like(const KeptHeader& other) const {
+        return std::memcmp(magic, other.magic, sizeof magic) == 0 && version == other.version;
+    }
+};
+
 class ByteWriter {
   public:
     template <typename T> void put(const T& value) {

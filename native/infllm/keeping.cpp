@@ -17,12 +17,7 @@
 namespace longread {
 namespace {
 
-struct Header {
-    char magic[8] = {'l', 'o', 'n', 'g', 's', 't', 'r', 'm'};
-    uint32_t version = 1;
-    uint32_t checksum = 0; // of what follows
-    uint64_t length = 0;   // of what follows
-};
+const KeptHeader empty("longstrm");
 
 std::vector<char> read_whole(const std::string& path) {
     const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -40,7 +35,7 @@ std::vector<char> read_whole(const std::string& path) {
         done += static_cast<size_t>(got);
     }
     close(file);
-    if (done < bytes.size() || bytes.size() < sizeof(Header))
+    if (done < bytes.size() || bytes.size() < sizeof(KeptHeader))
         ByteReader::damaged();
     return bytes;
 }
@@ -76,7 +71,7 @@ void InfLlm::save(const std::string& path, const std::string& identity) {
     for (const UnitIndex& index : index_)
         index.keep(to);
     tier_.keep(path + ".units", to);
-    Header header;
+    KeptHeader header = empty;
     header.length = to.bytes().size();
     header.checksum = crc32c(0, to.bytes().data(), to.bytes().size());
     const std::string name = path + ".stream";
@@ -91,11 +86,9 @@ void InfLlm::restore(const std::string& path, const std::string& identity) {
     if (position_ > 0)
         throw Error("usage", "Only a memory that has read nothing can take what was kept.");
     const std::vector<char> bytes = read_whole(path + ".stream");
-    Header header;
-    const Header wanted;
+    KeptHeader header = empty;
     std::memcpy(&header, bytes.data(), sizeof header);
-    if (std::memcmp(header.magic, wanted.magic, sizeof wanted.magic) != 0 || header.version != wanted.version ||
-        header.length != bytes.size() - sizeof header ||
+    if (!header.is_like(empty) || header.length != bytes.size() - sizeof header ||
         header.checksum != crc32c(0, bytes.data() + sizeof header, bytes.size() - sizeof header))
         ByteReader::damaged();
     ByteReader from(bytes, sizeof header, bytes.size());
