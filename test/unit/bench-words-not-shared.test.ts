@@ -3,16 +3,35 @@
  * is fetched by the bench, not by the tests; a repository that is not in the cache is left out.
  */
 import * as assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import * as path from 'node:path'
 import { cacheFolder, readRepositories, sourceFile } from '../bench/corpus/repositories'
 import { documentOf } from '../bench/recall/bm25'
 import { readAsked, resolveQuestions } from '../bench/recall/hand-written'
 import { goldUnits } from '../../extension/recall/calibration/questions'
 import { contentStems, sharedWords } from '../bench/recall/shared-words'
+import { prepare } from '../bench/recall/prepare'
 import { loadUnits } from '../bench/recall/workspace'
+import { temporaryFolder } from '../support/temp'
 
 const file = sourceFile('test/bench/recall/words-not-shared.jsonl')
+
+describe('files of questions and folders that cannot be read', () => {
+  const questions = path.join(temporaryFolder(), 'questions.jsonl')
+
+  it('are one error that names them', async () => {
+    await assert.rejects(readAsked(questions), { code: 'usage', message: /questions\.jsonl cannot be read/ })
+    await assert.rejects(prepare('no-such-folder'), { code: 'usage', message: /"no-such-folder" is no repository/ })
+    await assert.rejects(prepare(__filename), { code: 'usage', message: /no folder either/ })
+  })
+
+  it('are told by line, where a line is no question', async () => {
+    for (const bad of ['{"question":', '{"question":"Where?"}', '7']) {
+      writeFileSync(questions, `{"question":"Where?","file":"a.py"}\n${bad}\n`)
+      await assert.rejects(readAsked(questions), { code: 'usage', message: /questions\.jsonl:2 is no JSON object/ })
+    }
+  })
+})
 
 describe('shared words', () => {
   it('are found through identifiers and endings', () => {

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as path from 'node:path'
+import { LongreadError } from '../../../extension/errors'
 import type { LabelledQuestion } from '../../../extension/recall/calibration/questions'
 import { stripFile } from '../../../extension/recall/calibration/strip'
 
@@ -19,14 +20,27 @@ export interface AskedQuestion {
   readonly repository?: string
 }
 
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+/** Throws usage where the file or a line of it cannot be read. */
 export async function readAsked(file: string): Promise<AskedQuestion[]> {
-  const lines = (await readFile(file, 'utf8')).split('\n')
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw new LongreadError('usage', `${file} cannot be read: --questions takes a file of questions.`)
+  })
+  const lines = text.split('\n')
   const asked: AskedQuestion[] = []
   for (const [at, line] of lines.entries()) {
     if (line.trim() === '') continue
-    const value: unknown = JSON.parse(line)
+    const value = parsed(line)
     const good = typeof value === 'object' && value !== null && 'question' in value && 'file' in value
-    if (!good) throw new Error(`${file}:${String(at + 1)} needs "question" and "file".`)
+    if (!good)
+      throw new LongreadError('usage', `${file}:${String(at + 1)} is no JSON object with "question" and "file".`)
     asked.push(value as AskedQuestion)
   }
   return asked

@@ -6,9 +6,10 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { unambiguous, type LabelledQuestion } from '../../../extension/recall/calibration/questions'
+import { LongreadError } from '../../../extension/errors'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { cacheFolder, splits, readRepositories } from '../corpus/repositories'
 import { defaultQuestionOptions, stripRepository, writeStripped } from './questions'
@@ -57,6 +58,12 @@ export const isOfCorpus = (what: string): boolean =>
 export async function prepare(what: string): Promise<Prepared[]> {
   if (!isOfCorpus(what)) {
     const source = path.resolve(what)
+    const isFolder = await stat(source).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    if (!isFolder)
+      throw new LongreadError('usage', `"${what}" is no repository or split of the corpus, and no folder either.`)
     const hash = createHash('sha256').update(source).digest('hex').slice(0, 8)
     return [await prepareFolder(`${path.basename(source)}-${hash}`, source)]
   }
