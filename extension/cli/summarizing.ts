@@ -33,6 +33,7 @@ async function summarize(dir: string, flags: Flags): Promise<void> {
       root: request.root,
       outline,
       model: path.basename(request.model),
+      reading: request.reading,
       folder: request.memory === null ? undefined : summariesIn(request.memory),
       make: (section) => client.call('section', { ...request, section, now: true }, options),
       onSections: (all) => {

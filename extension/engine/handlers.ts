@@ -98,11 +98,11 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
     section: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => {
         const memory = await engine.ready(request, [], tools)
-        const { reading } = chooseReading(request.reading, memory.loaded.profile)
+        const { reading, from } = chooseReading(request.reading, memory.loaded.profile)
         const quiet = { ...tools, text: () => undefined }
         const askAll: AskAll | undefined =
           reading && ((asked) => engine.streams.ask({ ...request, ...asked }, reading, engine, quiet))
-        return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools, askAll))
+        return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools, { from, askAll }))
       }),
     outline: (request, tools) =>
       engine.turns.take('question', tools.signal, async () => (await engine.memory(request, tools)).outline()),

@@ -311,6 +311,8 @@ export interface Section {
   readonly title: string
   /** With its citations in the text, as links relative to the root. */
   readonly markdown: string
+  /** Where what the model says in it came from; left out where the model was asked nothing. */
+  readonly from?: AnsweredFrom
 }
 
 export interface ChatMessage {

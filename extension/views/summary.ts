@@ -68,13 +68,15 @@ export async function write(
     throw new LongreadError('usage', vscode.l10n.t('Nothing in {0} is held, so there is nothing to summarise.', part))
   let shown = Promise.resolve()
   const { model, memory } = await streamRequest(folder.uri)
+  const asked = readingSetting(folder.uri)
   await runSummary({
     root: folder.uri.fsPath,
     outline,
     part,
     model: path.basename(model),
+    reading: asked.reading,
     folder: memory === null ? undefined : summariesIn(memory),
-    make: (id) => session.section(id, { signal, folder: part, ...readingSetting(folder.uri) }),
+    make: (id) => session.section(id, { signal, folder: part, ...asked }),
     onSections: (sections) => {
       const all = [...sections]
       shown = shown.then(() => show(all))

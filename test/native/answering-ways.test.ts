@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createHandlers } from '../../extension/engine/handlers'
 import type { CallTools, EngineHandlers } from '../../extension/engine/handlers-type'
 import { usualReading } from '../../extension/infllm/choice'
-import type { AskRequest, StreamRequest } from '../../extension/protocol/types'
+import type { AskRequest, SectionId, StreamRequest } from '../../extension/protocol/types'
 import { tinyProfile, writeRandomModel } from '../support/tiny-model'
 import { temporaryFolder } from '../support/temp'
 import { put, python, workspace } from '../support/workspace'
@@ -69,12 +69,17 @@ describe('answers', function () {
     put(request.root, { 'a.py': python('alpha', 14) })
     const streams: string[] = []
     const noted = { ...tools, progress: ({ phase }: Parameters<CallTools['progress']>[0]) => void streams.push(phase) }
-    const section = (way?: AskRequest['reading']) =>
-      handlers.section({ ...request, section: 'flow', ...(way ? { reading: way } : {}) }, noted)
-    const { title } = await section('afresh')
+    const section = (way: AskRequest['reading'], id: SectionId = 'flow', folder = '') =>
+      handlers.section({ ...request, section: id, folder, ...(way ? { reading: way } : {}) }, noted)
+    const { title, from } = await section('afresh')
+    assert.deepEqual(from, { way: 'afresh', asked: true })
     const before = streams.filter((phase) => phase === 'read').length
     const other = await section(reading)
     assert.equal(other.title, title)
+    assert.deepEqual(other.from, { way: 'memory', asked: true })
+    // Of a part, and where the model is asked nothing.
+    assert.deepEqual((await section(reading, 'flow', 'a')).from, { way: 'afresh' })
+    assert.equal((await section(reading, 'architecture')).from, undefined)
     assert.ok(streams.filter((phase) => phase === 'read').length > before, 'the repository is read as one text')
   })
 })

@@ -7,8 +7,9 @@ import { runSummary } from '../../extension/answer/summary/keeper'
 import { relinked } from '../../extension/answer/summary/links'
 import { heldIn, makeSection, sectionIds, summaryText } from '../../extension/answer/summary/summarize'
 import { cite, type Repository, type SummaryTools } from '../../extension/answer/summary/types'
-import type { AskResult, HeldFile, Place, SectionId } from '../../extension/protocol/types'
+import type { AskRequest, AskResult, HeldFile, Place, SectionId } from '../../extension/protocol/types'
 import { references, unitsAndReferences } from '../../extension/workspace/units'
+import { usualReading } from '../../extension/infllm/choice'
 import { temporaryFolder } from '../support/temp'
 
 const files: Readonly<Record<string, string>> = {
@@ -171,7 +172,12 @@ describe('a summary', () => {
   })
 
   describe('that is broken off', () => {
-    const run = async (folder: string, failAt: SectionId | undefined, outline: readonly HeldFile[] = []) => {
+    const run = async (
+      folder: string,
+      failAt: SectionId | undefined,
+      outline: readonly HeldFile[] = [],
+      reading?: AskRequest['reading'],
+    ) => {
       const made: SectionId[] = []
       const shown: number[] = []
       const make = (id: SectionId) => {
@@ -183,6 +189,7 @@ describe('a summary', () => {
         root: '/r',
         outline,
         model: 'm',
+        reading,
         folder,
         make,
         onSections: (all) => shown.push(all.length),
@@ -209,6 +216,16 @@ describe('a summary', () => {
       assert.deepEqual(made, sectionIds)
       assert.equal(readdirSync(folder).length, 1, 'what older files said is not kept')
     })
+
+    it('begins anew when its answers are to come from elsewhere', async () => {
+      const folder = temporaryFolder()
+      await run(folder, undefined)
+      const ways = ['afresh', usualReading, { ...usualReading, choose: 'layers' }, undefined] as const
+      for (const reading of ways) {
+        assert.deepEqual((await run(folder, undefined, [], reading)).made, sectionIds)
+        assert.deepEqual((await run(folder, undefined, [], reading)).made, [])
+      }
+    })
   })
 
   it('is one document', () => {
@@ -219,5 +236,18 @@ describe('a summary', () => {
       ]),
       '# x\n\n## Run\n\nSo.\n\n## Risks\n\nNone.\n',
     )
+  })
+
+  it('says at its end where what the model told came from', () => {
+    const afresh = { way: 'afresh' } as const
+    const text = summaryText('x', [
+      { id: 'run', title: 'Run', markdown: 'So.', from: afresh },
+      { id: 'types', title: 'Types', markdown: 'X.', from: afresh },
+      { id: 'flow', title: 'Flow', markdown: 'There.', from: { way: 'memory', asked: true } },
+      { id: 'risks', title: 'Risks', markdown: 'None.' },
+    ])
+    const [first, second] = text.split('\n\n').slice(-2)
+    assert.match(first!, /^\*Run, Types: answered from units found and read afresh;.*\*$/)
+    assert.match(second!, /^\*Flow: answered from keys and values of all that was read, as asked;.*\*\n$/)
   })
 })

@@ -1,5 +1,5 @@
 /** Makes the sections of a summary in the engine process, from a memory and the files as they are. */
-import type { AskRequest, AskResult, Section, SectionRequest } from '../../protocol/types'
+import type { AnsweredFrom, AskRequest, AskResult, Section, SectionRequest } from '../../protocol/types'
 import type { Memory } from '../../recall/memory'
 import { recall } from '../../recall/recall'
 import { readSource } from '../../workspace/discovery'
@@ -19,12 +19,18 @@ export type AskAll = (
   request: Pick<AskRequest, 'question' | 'sampling' | 'readingTokens' | 'top' | 'signals' | 'rerank' | 'rarity'>,
 ) => Promise<Pick<AskResult, 'answer' | 'citations'>>
 
-/** @param askAll for questions to the whole repository; those about places in it are answered from units read afresh */
-export function summarySection(
+/** Where answers about the whole repository come from; those about places in it are answered from units read afresh. */
+export interface SummaryWay {
+  readonly from: AnsweredFrom
+  /** Left out: afresh, too. */
+  readonly askAll?: AskAll | undefined
+}
+
+export async function summarySection(
   memory: Memory,
   { section, folder = '' }: Pick<SectionRequest, 'section' | 'folder'>,
   tools: AnswerTools,
-  askAll?: AskAll,
+  { from, askAll }: SummaryWay,
 ): Promise<Section> {
   const inside = folder === '' ? {} : { within: [{ file: folder }] }
   const quiet = { ...tools, text: () => undefined }
@@ -33,13 +39,17 @@ export function summarySection(
     const source = await readSource(memory.root, file)
     return 'text' in source ? source.text : ''
   }
-  return makeSection(section, memory.outline(), folder, {
+  let asked: AnsweredFrom | undefined
+  const made = await makeSection(section, memory.outline(), folder, {
     ask: async (question, within) => {
-      if (askAll && !within && folder === '') return askAll({ question, sampling, readingTokens, top, ...how })
+      const all = within || folder !== '' ? undefined : askAll
+      asked = all || from.way === 'afresh' ? from : { way: 'afresh' }
+      if (all) return all({ question, sampling, readingTokens, top, ...how })
       return answer(memory, { question, sampling, readingTokens, ...how, ...(within ? { within } : inside) }, quiet)
     },
     recall: (question, top) => recall(memory, question, { top, ...how, rerank: false, ...inside }, tools),
     text,
     references: async (file) => references(file, await text(file)),
   })
+  return asked ? { ...made, from: asked } : made
 }

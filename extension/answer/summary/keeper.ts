@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import * as path from 'node:path'
-import type { HeldFile, Section, SectionId } from '../../protocol/types'
+import type { AskRequest, HeldFile, Section, SectionId } from '../../protocol/types'
 import { shortHash } from '../../store/folder'
 import { writeWhole } from '../../store/whole-file'
 import { sectionIds } from './summarize'
@@ -18,6 +18,8 @@ export interface SummaryRun {
   readonly part?: string
   /** What else the summary depends on: the model. */
   readonly model: string
+  /** And where its answers come from, as it was asked for. */
+  readonly reading: AskRequest['reading']
   /** Where unfinished summaries are kept, or undefined: nowhere. */
   readonly folder: string | undefined
   readonly make: (id: SectionId) => Promise<Section>
@@ -30,12 +32,13 @@ export async function runSummary({
   outline,
   part = '',
   model,
+  reading,
   folder,
   make,
   onSections,
 }: SummaryRun): Promise<Section[]> {
   const key = createHash('sha256')
-    .update(JSON.stringify([version, model, part, outline]))
+    .update(JSON.stringify([version, model, reading ?? 'auto', part, outline]))
     .digest('hex')
     .slice(0, 32)
   const own = `${shortHash(JSON.stringify([root, part]))}-`
@@ -59,7 +62,7 @@ async function forgetOlder(file: string, own: string): Promise<void> {
 }
 
 /** Raised when sections are made in another way. */
-const version = 2
+const version = 3
 
 async function kept(file: string): Promise<readonly Section[]> {
   try {

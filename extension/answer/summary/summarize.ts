@@ -3,6 +3,7 @@
  * the model, and each sentence of it carries the places that the model looked at.
  */
 import type { AskResult, HeldFile, Section, SectionId } from '../../protocol/types'
+import { describeWay } from '../../infllm/choice'
 import { insertAt } from '../insertions'
 import { harmless, neutral } from '../harmless'
 import { inMarkdown, oneLine } from '../plain'
@@ -53,7 +54,18 @@ export function summaryText(name: string, sections: readonly Section[]): string 
   // A folder may have nothing to be said about its architecture, say.
   const told = sections.filter(({ markdown }) => markdown.trim() !== '')
   const parts = told.map(({ title, markdown }) => `## ${title}\n\n${markdown.trim()}`)
-  return `${[`# ${inMarkdown(name)}`, ...parts].join('\n\n')}\n`
+  return `${[`# ${inMarkdown(name)}`, ...parts, ...waysOf(told)].join('\n\n')}\n`
+}
+
+/** Where the model's answers came from, a line each way. */
+function waysOf(sections: readonly Section[]): string[] {
+  const titles = new Map<string, string[]>()
+  for (const { title, from } of sections) {
+    if (!from) continue
+    const way = describeWay(from)
+    titles.set(way, [...(titles.get(way) ?? []), title])
+  }
+  return [...titles].map(([way, of]) => `*${of.join(', ')}: ${way.charAt(0).toLowerCase()}${way.slice(1)}*`)
 }
 
 async function purpose({ outline, folder }: Repository, tools: SummaryTools): Promise<string> {
