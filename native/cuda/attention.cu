@@ -1,11 +1,14 @@
-// FlashAttention-2 (arXiv 2307.08691): a block computes one head of a tile of queries, each warp a few rows of it, over
-// blocks of keys that are fetched while the block before is worked on; the softmax is kept up on the way.
+// FlashAttention-2 (arXiv 2307.08691): a block computes one head of a tile of queries, each warp or warpgroup a few
+// rows of it, over blocks of keys that are fetched while the block before is worked on; the softmax is kept up on the
+// way.
 #include "cuda/attention-tile.cuh"
 #include "cuda/attention.cuh"
 #include "cuda/check.cuh"
 
 namespace longread::gpu {
 namespace {
+
+constexpr int block_keys = 64;
 
 struct Arguments {
     const __half *qkv, *shifted;
@@ -15,19 +18,18 @@ struct Arguments {
     AttentionWindow window;
 };
 
-// Sixteens: rows of a warp, in 16s. Keys: of a block of keys. Warps: of a block of threads.
-template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
-    static constexpr int rows = Sixteens * 16 * Warps;
-    static constexpr int threads = Warps * warp_threads;
+// Tile: what a warp or warpgroup does of it.
+template <int HeadSize, typename Tile_> struct Attention {
+    using Tile = Tile_;
+    using State = typename Tile::State;
+    static constexpr int rows = LONGREAD_TILE_ROWS;
+    static constexpr int threads = rows / Tile::rows * Tile::threads;
     static constexpr int pieces = HeadSize / 8;
     // Halves in shared memory: the queries, and twice a block of keys and one of values.
-    static constexpr int query_halves = rows * HeadSize, block_halves = Keys * HeadSize;
+    static constexpr int query_halves = rows * HeadSize, block_halves = block_keys * HeadSize;
     static constexpr size_t shared_bytes = (query_halves + 4 * block_halves) * sizeof(__half);
-    static_assert(rows == LONGREAD_TILE_ROWS, "a block computes a tile");
-    static_assert(Keys >= LONGREAD_MOST_SINKS, "sinks are one block of keys");
-
-    using Tile = AttentionTile<HeadSize, Sixteens, Keys>;
-    using State = typename Tile::State;
+    static_assert(rows % Tile::rows == 0, "a block computes a tile");
+    static_assert(block_keys >= LONGREAD_MOST_SINKS, "sinks are one block of keys");
 
     // A block of keys that starts at position `start`; or the sinks.
     struct Block {
@@ -39,7 +41,7 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
         for (int i = static_cast<int>(threadIdx.x); i < rows * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces;
             const bool valid = row < count;
-            cp_async(queries + place<HeadSize>(row, piece), from + (valid ? row : 0) * stride + piece * 8, valid);
+            cp_async(queries + Tile::query_place(row, piece), from + (valid ? row : 0) * stride + piece * 8, valid);
         }
     }
 
@@ -48,37 +50,39 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     __device__ __forceinline__ static void load_block(__half* stage, const Block& block, const __half* keys,
                                                       const __half* values, size_t stride, const __half* sink_keys,
                                                       size_t sink_stride, int sinks, int last) {
-        for (int i = static_cast<int>(threadIdx.x); i < Keys * pieces; i += threads) {
+        for (int i = static_cast<int>(threadIdx.x); i < block_keys * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces, at = block.start + row;
             const bool valid = at <= last && (!block.sinks || row < sinks);
             const size_t from = valid ? static_cast<size_t>(at) : 0;
             const __half* key = block.sinks ? sink_keys + from * sink_stride : keys + from * stride;
-            cp_async(stage + place<HeadSize>(row, piece), key + piece * 8, valid);
-            cp_async(stage + block_halves + place<HeadSize>(row, piece), values + from * stride + piece * 8, valid);
+            cp_async(stage + Tile::key_place(row, piece), key + piece * 8, valid);
+            cp_async(stage + block_halves + Tile::key_place(row, piece), values + from * stride + piece * 8, valid);
         }
     }
 
-    // Adds a block of keys and values to what the warp has. first: position of the warp's first row.
+    // Adds a block of keys and values to what the warp, or warpgroup, has. row: its first of the tile's; first: that
+    // one's position.
     __device__ __forceinline__ static void add_block(State& state, const __half* queries, const __half* keys,
-                                                     const __half* values, const Block& block, int warp, int lane,
-                                                     int first, const AttentionWindow& window) {
-        typename Tile::Scores scores = {};
-        Tile::multiply(scores, queries, warp * Sixteens * 16, keys, lane);
-        const int last = first + Sixteens * 16 - 1;
-        if (block.sinks || block.start + Keys - 1 > first || block.start <= last - window.window)
-            hide(scores, block, lane, first, window);
-        Tile::add(state, scores, values, lane, window.scale * 1.44269504f);
+                                                     const __half* values, const Block& block, int row, int first,
+                                                     const AttentionWindow& window) {
+        typename Tile::Scores scores;
+        Tile::multiply(scores, queries, row, keys);
+        const int last = first + Tile::rows - 1;
+        if (block.sinks || block.start + block_keys - 1 > first || block.start <= last - window.window)
+            hide(scores, block, first, window);
+        Tile::add(state, scores, values, window.scale * 1.44269504f);
     }
 
-    __device__ __forceinline__ static void hide(float (&scores)[Sixteens][Keys / 8][4], const Block& block, int lane,
-                                                int first, const AttentionWindow& window) {
+    __device__ __forceinline__ static void hide(typename Tile::Scores& scores, const Block& block, int first,
+                                                const AttentionWindow& window) {
+        const int lane = static_cast<int>(threadIdx.x % warp_threads);
 #pragma unroll
-        for (int m = 0; m < Sixteens; ++m)
+        for (int m = 0; m < Tile::sixteens; ++m)
 #pragma unroll
-            for (int n = 0; n < Keys / 8; ++n)
+            for (int n = 0; n < block_keys / 8; ++n)
 #pragma unroll
                 for (int e = 0; e < 4; ++e) {
-                    const int at = first + m * 16 + lane / 4 + e / 2 * 8;
+                    const int at = first + Tile::row_of(m, e / 2);
                     const int key = block.start + n * 8 + lane % 4 * 2 + e % 2;
                     const bool seen = block.sinks ? key < window.sinks && key <= at - window.window
                                                   : key <= at && key > at - window.window;
@@ -87,15 +91,15 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
                 }
     }
 
-    // first: the warp's first row in its tile; to: the tile's first row.
-    __device__ __forceinline__ static void store(const State& state, __half* to, size_t stride, int lane, int first,
-                                                 int count) {
+    // first: its first row in the tile; to: the tile's first row.
+    __device__ __forceinline__ static void store(const State& state, __half* to, size_t stride, int first, int count) {
+        const int lane = static_cast<int>(threadIdx.x % warp_threads);
 #pragma unroll
-        for (int m = 0; m < Sixteens; ++m)
+        for (int m = 0; m < Tile::sixteens; ++m)
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
-                const float sum = Tile::sum_of(state, 2 * m + half);
-                const int row = first + m * 16 + half * 8 + lane / 4;
+                const float sum = state.sum_of(2 * m + half);
+                const int row = first + Tile::row_of(m, half);
                 if (row >= count)
                     continue;
                 const float inverse = 1.0f / sum;
@@ -108,16 +112,13 @@ template <int HeadSize, int Sixteens, int Keys, int Warps> struct Attention {
     }
 };
 
-template <int HeadSize, int Sixteens, int Keys, int Warps>
-__global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Arguments a) {
-    using A = Attention<HeadSize, Sixteens, Keys, Warps>;
+template <int HeadSize, typename A> __global__ void __launch_bounds__(A::threads, 2) attention_kernel(Arguments a) {
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* queries = reinterpret_cast<__half*>(memory);
     __half* stages = queries + A::query_halves;
 
     const LongreadTile tile = a.tiles[blockIdx.x];
     const int head = static_cast<int>(blockIdx.y), key_head = head / (a.heads / a.key_heads);
-    const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
     const size_t stride = static_cast<size_t>(a.heads + 2 * a.key_heads) * HeadSize;
     const __half* episode = a.qkv + static_cast<size_t>(tile.episode) * stride;
     const __half* keys = episode + (a.heads + key_head) * HeadSize;
@@ -130,15 +131,16 @@ __global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Argument
               : keys;
 
     const int first = tile.first_row - tile.episode, last = first + tile.rows - 1; // positions of its queries
-    const int warp_row = warp * Sixteens * 16, warp_first = first + warp_row;
-    const int warp_last = warp_first + Sixteens * 16 - 1;
+    // Of this warp, or warpgroup.
+    const int own_row = static_cast<int>(threadIdx.x) / A::Tile::threads * A::Tile::rows, own_first = first + own_row;
+    const int own_last = own_first + A::Tile::rows - 1;
     const bool any_sinks = a.window.sinks > 0 && last >= a.window.window;
-    const int oldest = max(0, first - a.window.window + 1) / Keys;
-    const int blocks = last / Keys - oldest + 1 + (any_sinks ? 1 : 0);
+    const int oldest = max(0, first - a.window.window + 1) / block_keys;
+    const int blocks = last / block_keys - oldest + 1 + (any_sinks ? 1 : 0);
     const auto block_at = [&](int i) {
         typename A::Block block;
         block.sinks = any_sinks && i == 0;
-        block.start = block.sinks ? 0 : (oldest + i - (any_sinks ? 1 : 0)) * Keys;
+        block.start = block.sinks ? 0 : (oldest + i - (any_sinks ? 1 : 0)) * block_keys;
         return block;
     };
     const auto load = [&](int i) {
@@ -148,7 +150,7 @@ __global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Argument
     };
 
     typename A::State state;
-    A::Tile::begin(state);
+    state.begin();
     A::load_queries(queries, a.qkv + static_cast<size_t>(tile.first_row) * stride + head * HeadSize, stride, tile.rows);
     load(0); // one group with the queries
     for (int i = 0; i < blocks; ++i) {
@@ -158,32 +160,40 @@ __global__ void __launch_bounds__(Warps* warp_threads) attention_kernel(Argument
         } else {
             cp_async_wait<0>();
         }
+        A::Tile::copied();
         __syncthreads(); // every thread's copies are there
         const typename A::Block block = block_at(i);
-        // Rows that no query has, and blocks that are wholly after or before what the warp's rows see.
+        // Rows that no query has, and blocks that are wholly after or before what these rows see.
         const bool needed =
-            warp_row < tile.rows &&
-            (block.sinks || (block.start <= warp_last && block.start + Keys - 1 > warp_first - a.window.window));
+            own_row < tile.rows &&
+            (block.sinks || (block.start <= own_last && block.start + block_keys - 1 > own_first - a.window.window));
         if (needed)
             A::add_block(state, queries, stages + i % 2 * 2 * A::block_halves,
-                         stages + (i % 2 * 2 + 1) * A::block_halves, block, warp, lane, warp_first, a.window);
+                         stages + (i % 2 * 2 + 1) * A::block_halves, block, own_row, own_first, a.window);
         __syncthreads(); // before the block is overwritten
     }
     A::store(state, a.to + (static_cast<size_t>(tile.first_row) * a.heads + head) * HeadSize,
-             static_cast<size_t>(a.heads) * HeadSize, lane, warp_row, tile.rows);
+             static_cast<size_t>(a.heads) * HeadSize, own_row, tile.rows);
 }
 
-// 32 rows a warp, 64 keys a block, 4 warps: the quickest on an H100, for both sizes of heads, of these and 32 keys, or
-// 8 warps of 16 rows; three blocks a multiprocessor were slower, and queries that stay in registers a hundredth quicker
-// for heads of 64.
-template <int HeadSize> void start(const Arguments& arguments, int count, cudaStream_t stream) {
-    const auto kernel = attention_kernel<HeadSize, 2, 64, 4>;
-    using A = Attention<HeadSize, 2, 64, 4>;
+template <int HeadSize, typename Tile> void start_with(const Arguments& arguments, int count, cudaStream_t stream) {
+    using A = Attention<HeadSize, Tile>;
+    const auto kernel = attention_kernel<HeadSize, A>;
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(A::shared_bytes)),
           "the GPU has too little shared memory");
     launch(kernel, dim3(static_cast<unsigned>(count), static_cast<unsigned>(arguments.heads)), A::threads,
            A::shared_bytes, stream, arguments);
+}
+
+// Without warpgroups 32 rows a warp, 64 keys a block, 4 warps: the quickest on an H100, for both sizes of heads, of
+// these and 32 keys, or 8 warps of 16 rows; three blocks a multiprocessor were slower, and queries that stay in
+// registers a hundredth quicker for heads of 64.
+template <int HeadSize> void start(const Arguments& arguments, int count, cudaStream_t stream) {
+    if (has_group_products())
+        start_with<HeadSize, AttentionGroup<HeadSize, block_keys, LONGREAD_TILE_ROWS>>(arguments, count, stream);
+    else
+        start_with<HeadSize, AttentionTile<HeadSize, 2, block_keys>>(arguments, count, stream);
 }
 
 } // namespace

@@ -6,8 +6,9 @@
 #else
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
-// Shared memory whose size the launch says. One name a file: the compiler gives all such arrays one address.
-#define LONGREAD_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
+// Shared memory whose size the launch says. One name a file: the compiler gives all such arrays one address, a multiple
+// of 1,024 as warpgroups' products want it.
+#define LONGREAD_DYNAMIC_SHARED(name) extern __shared__ __align__(1024) unsigned char name[]
 #endif
 #include <cstdint>
 #include <cstring>

@@ -7,8 +7,7 @@
 namespace longread::gpu {
 namespace {
 
-constexpr int sixteens = 2, block_keys = 64, warps = 4;
-constexpr int warp_rows = sixteens * 16, tile_rows = warp_rows * warps, threads = warps * warp_threads;
+constexpr int block_keys = 64, tile_rows = 128;
 constexpr float log2_of_e = 1.44269504f;
 
 struct PartArguments {
@@ -43,8 +42,12 @@ struct Sight {
     }
 };
 
-template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(PartArguments a) {
-    using Tile = AttentionTile<HeadSize, sixteens, block_keys>;
+template <int HeadSize> using WarpTile = AttentionTile<HeadSize, 2, block_keys>;
+template <int HeadSize> using GroupTile = AttentionGroup<HeadSize, block_keys, tile_rows>;
+
+template <int HeadSize, typename Tile>
+__global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) part_kernel(PartArguments a) {
+    constexpr int threads = tile_rows / Tile::rows * Tile::threads;
     constexpr int pieces = HeadSize / 8, block_halves = block_keys * HeadSize;
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* queries = reinterpret_cast<__half*>(memory);
@@ -53,7 +56,7 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
     const StreamLayout& l = a.layout;
     const int tile = static_cast<int>(blockIdx.x) / a.splits, split = static_cast<int>(blockIdx.x) % a.splits;
     const int key_head = static_cast<int>(blockIdx.y), group = l.group();
-    const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
+    const int lane = static_cast<int>(threadIdx.x % warp_threads);
     const int first = tile * tile_rows, count = min(tile_rows, a.rows * group - first);
     const StreamBlock b = *a.block;
     const Sight sight{a.table != nullptr,      b.slot, l.n_local, b.start, a.far ? a.far->fixed : 0,
@@ -82,27 +85,28 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
         for (int j = 0; j < each; ++j) {
             const int row = first_row + j * step;
             const size_t offset = static_cast<size_t>(max(at[j], 0)) * width + key_head * HeadSize + piece * 8;
-            cp_async(stage + place<HeadSize>(row, piece), a.keys + offset, at[j] >= 0);
-            cp_async(stage + block_halves + place<HeadSize>(row, piece), a.values + offset, at[j] >= 0);
+            cp_async(stage + Tile::key_place(row, piece), a.keys + offset, at[j] >= 0);
+            cp_async(stage + block_halves + Tile::key_place(row, piece), a.values + offset, at[j] >= 0);
         }
         cp_async_commit();
     };
 
     typename Tile::State state;
-    Tile::begin(state);
+    state.begin();
     if (from < to) { // the same for all threads
         for (int i = static_cast<int>(threadIdx.x); i < tile_rows * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces;
             const bool valid = row < count;
             const int at = first + (valid ? row : 0);
-            cp_async(queries + place<HeadSize>(row, piece),
+            cp_async(queries + Tile::query_place(row, piece),
                      a.queries + at / group * query_stride + head_of(at) * HeadSize + piece * 8, valid);
         }
         load(from); // one group with the queries
     }
-    // Tokens of the warp's rows.
-    const int warp_row = warp * warp_rows, left = min(warp_rows, count - warp_row);
-    const int warp_first = (first + warp_row) / group, warp_last = (first + warp_row + left - 1) / group;
+    // Tokens of the rows of this warp, or warpgroup.
+    const int own_row = static_cast<int>(threadIdx.x) / Tile::threads * Tile::rows;
+    const int left = min(Tile::rows, count - own_row);
+    const int own_first = (first + own_row) / group, own_last = (first + own_row + left - 1) / group;
     for (int block = from; block < to; ++block) {
         if (block + 1 < to) {
             load(block + 1);
@@ -110,19 +114,20 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
         } else {
             cp_async_wait<0>();
         }
+        Tile::copied();
         __syncthreads(); // every thread's copies are there
         const int key = block * block_keys;
-        const bool seen = left > 0 && key < sight.end(warp_last) && key + block_keys > sight.begin(warp_first);
+        const bool seen = left > 0 && key < sight.end(own_last) && key + block_keys > sight.begin(own_first);
         if (seen) {
             const __half* stage = stages + block % 2 * 2 * block_halves;
-            typename Tile::Scores scores = {};
-            Tile::multiply(scores, queries, warp_row, stage, lane);
-            if (!sight.whole(warp_first, warp_last, key, block_keys)) {
+            typename Tile::Scores scores;
+            Tile::multiply(scores, queries, own_row, stage);
+            if (!sight.whole(own_first, own_last, key, block_keys)) {
 #pragma unroll
-                for (int m = 0; m < sixteens; ++m)
+                for (int m = 0; m < Tile::sixteens; ++m)
 #pragma unroll
                     for (int half = 0; half < 2; ++half) {
-                        const int row = (first + warp_row + m * 16 + half * 8 + lane / 4) / group;
+                        const int row = (first + own_row + Tile::row_of(m, half)) / group;
 #pragma unroll
                         for (int n = 0; n < block_keys / 8; ++n)
 #pragma unroll
@@ -131,17 +136,17 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
                                     scores[m][n][e] = -INFINITY;
                     }
             }
-            Tile::add(state, scores, stage + block_halves, lane, l.scale * log2_of_e);
+            Tile::add(state, scores, stage + block_halves, l.scale * log2_of_e);
         }
         __syncthreads(); // before the block is overwritten
     }
 
 #pragma unroll
-    for (int m = 0; m < sixteens; ++m)
+    for (int m = 0; m < Tile::sixteens; ++m)
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const float sum = Tile::sum_of(state, 2 * m + half);
-            const int row = first + warp_row + m * 16 + half * 8 + lane / 4;
+            const float sum = state.sum_of(2 * m + half);
+            const int row = first + own_row + Tile::row_of(m, half);
             if (row - first >= count)
                 continue;
             const size_t at =
@@ -157,16 +162,30 @@ template <int HeadSize> __global__ void __launch_bounds__(threads) part_kernel(P
         }
 }
 
-void start(const PartArguments& a, cudaStream_t stream) {
-    const auto kernel = a.layout.head_size == 64 ? part_kernel<64> : part_kernel<128>;
-    const size_t bytes =
-        static_cast<size_t>(tile_rows + 4 * block_keys) * static_cast<size_t>(a.layout.head_size) * sizeof(__half);
+template <int HeadSize, typename Tile> void start_with(const PartArguments& a, cudaStream_t stream) {
+    const auto kernel = part_kernel<HeadSize, Tile>;
+    const size_t bytes = static_cast<size_t>(tile_rows + 4 * block_keys) * HeadSize * sizeof(__half);
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(bytes)),
           "the GPU has too little shared memory");
     const int tiles = blocks_for(a.rows * a.layout.group(), tile_rows);
-    launch(kernel, dim3(static_cast<unsigned>(tiles * a.splits), static_cast<unsigned>(a.layout.key_heads)), threads,
-           bytes, stream, a);
+    launch(kernel, dim3(static_cast<unsigned>(tiles * a.splits), static_cast<unsigned>(a.layout.key_heads)),
+           tile_rows / Tile::rows * Tile::threads, bytes, stream, a);
+}
+
+template <int HeadSize> void start_of(const PartArguments& a, cudaStream_t stream) {
+    // Fewer rows than a group has leave most of it idle.
+    if (a.rows * a.layout.group() >= group_rows && has_group_products())
+        start_with<HeadSize, GroupTile<HeadSize>>(a, stream);
+    else
+        start_with<HeadSize, WarpTile<HeadSize>>(a, stream);
+}
+
+void start(const PartArguments& a, cudaStream_t stream) {
+    if (a.layout.head_size == 64)
+        start_of<64>(a, stream);
+    else
+        start_of<128>(a, stream);
 }
 
 constexpr int merge_warps = 8;

@@ -8,25 +8,86 @@
 namespace longread::gpu {
 namespace {
 
-constexpr int sixteens = 2, warps = 4, threads = warps * warp_threads;
-constexpr int warp_keys = sixteens * 16, tile_keys = warps * warp_keys;
+constexpr int tile_keys = 128;
 constexpr int stage_rows = 64; // queries in shared memory at once, twice
 constexpr float log2_of_e = 1.44269504f;
 
+// Keys of a warp: a thread has, of 16 m + 8 half + lane / 4, some of their dims.
+template <int HeadSize> struct WarpKeys {
+    static constexpr int sixteens = 2, rows = 32, threads = warp_threads, at_once = 16, blocks = 4;
+    uint32_t keys[sixteens][HeadSize / 16][4];
+
+    template <int> __device__ static int key_place(int row, int piece) { return place<HeadSize>(row, piece); }
+    __device__ static int row_of(int m, int half) {
+        return m * 16 + half * 8 + static_cast<int>(threadIdx.x % warp_threads) / 4;
+    }
+    __device__ static void copied() {}
+    __device__ void take(const __half* from, int row) {
+        const int lane = static_cast<int>(threadIdx.x % warp_threads);
+#pragma unroll
+        for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+            for (int k = 0; k < HeadSize / 16; ++k)
+                ldmatrix(keys[m][k], from + place<HeadSize>(row + m * 16 + lane % 16, k * 2 + lane / 16));
+    }
+    // With `at_once` queries from `row` on.
+    __device__ void multiply(float (&scores)[sixteens][at_once / 8][4], const __half* queries, int row) const {
+        const int lane = static_cast<int>(threadIdx.x % warp_threads);
+#pragma unroll
+        for (int m = 0; m < sixteens; ++m)
+#pragma unroll
+            for (int e = 0; e < 4; ++e)
+                scores[m][0][e] = scores[m][1][e] = 0;
+#pragma unroll
+        for (int k = 0; k < HeadSize / 16; ++k) {
+            uint32_t q[4]; // rows 0-7 and their dims 0-7, 8-15; rows 8-15 and theirs
+            ldmatrix(q, queries + place<HeadSize>(row + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
+#pragma unroll
+            for (int m = 0; m < sixteens; ++m) {
+                mma(scores[m][0], keys[m][k], q[0], q[1]);
+                mma(scores[m][1], keys[m][k], q[2], q[3]);
+            }
+        }
+    }
+};
+
+// Keys of a warpgroup, with all queries of a stage at once.
+template <int HeadSize> struct GroupKeys {
+    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads, at_once = stage_rows, blocks = 2;
+    uint32_t keys[HeadSize / 16][4];
+
+    template <int Rows> __device__ static int key_place(int row, int piece) { return panel_place<Rows>(row, piece); }
+    __device__ static int row_of(int, int half) {
+        const int thread = static_cast<int>(threadIdx.x % group_threads);
+        return thread / warp_threads * 16 + half * 8 + thread % warp_threads / 4;
+    }
+    __device__ static void copied() { share_copies(); }
+    __device__ void take(const __half* from, int row) {
+        const int thread = static_cast<int>(threadIdx.x % group_threads), lane = thread % warp_threads;
+#pragma unroll
+        for (int k = 0; k < HeadSize / 16; ++k)
+            ldmatrix(keys[k],
+                     from + panel_place<tile_keys>(row + thread / warp_threads * 16 + lane % 16, k * 2 + lane / 16));
+    }
+    __device__ void multiply(float (&scores)[1][at_once / 8][4], const __half* queries, int) const {
+        group_products<HeadSize, stage_rows>(scores[0], keys, queries);
+    }
+};
+
 // queries: [row][head][head_size] of the block. The keys that a block of threads has are those of slots from
 // (first needed / tile_keys + its number) * tile_keys on.
-template <int HeadSize>
-__global__ void __launch_bounds__(threads, 4)
+template <int HeadSize, typename Keys>
+__global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::blocks)
     receive_kernel(const __half* queries, const float* log_sums, const StreamBlock* block, StreamLayout l,
                    const __half* rotated, float* received) {
-    constexpr int pieces = HeadSize / 8, steps = HeadSize / 16;
+    constexpr int pieces = HeadSize / 8, threads = tile_keys / Keys::rows * Keys::threads;
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* stages = reinterpret_cast<__half*>(memory); // the keys first, then queries
-    __shared__ float logs[2][stage_rows];               // infinite for rows that are not there
+    __shared__ __align__(8) float logs[2][stage_rows];  // infinite for rows that are not there
 
     const StreamBlock b = *block;
     const int head = static_cast<int>(blockIdx.y), key_head = head / l.group();
-    const int warp = static_cast<int>(threadIdx.x / warp_threads), lane = static_cast<int>(threadIdx.x % warp_threads);
+    const int lane = static_cast<int>(threadIdx.x % warp_threads);
     const int oldest = max(0, b.slot - l.n_local + 1) / tile_keys;
     const int first = (oldest + static_cast<int>(blockIdx.x)) * tile_keys, end = b.slot + b.rows;
     if (first >= end) // the whole block
@@ -35,19 +96,18 @@ __global__ void __launch_bounds__(threads, 4)
     for (int i = static_cast<int>(threadIdx.x); i < tile_keys * pieces; i += threads) {
         const int row = i / pieces, piece = i % pieces;
         const bool valid = first + row < end;
-        cp_async(stages + place<HeadSize>(row, piece),
+        cp_async(stages + Keys::template key_place<tile_keys>(row, piece),
                  rotated + static_cast<size_t>(valid ? first + row : 0) * width + key_head * HeadSize + piece * 8,
                  valid);
     }
     cp_async_commit();
     cp_async_wait<0>();
     __syncthreads(); // every thread's copies are there
-    uint32_t keys[sixteens][steps][4];
-#pragma unroll
-    for (int m = 0; m < sixteens; ++m)
-#pragma unroll
-        for (int k = 0; k < steps; ++k)
-            ldmatrix(keys[m][k], stages + place<HeadSize>(warp * warp_keys + m * 16 + lane % 16, k * 2 + lane / 16));
+    // Of this warp, or warpgroup.
+    const int own_row = static_cast<int>(threadIdx.x) / Keys::threads * Keys::rows;
+    const int own_first = first + own_row, own_last = own_first + Keys::rows - 1;
+    Keys keys;
+    keys.take(stages, own_row);
     __syncthreads(); // before queries take their place
 
     const auto load = [&](int from) {
@@ -56,7 +116,7 @@ __global__ void __launch_bounds__(threads, 4)
         for (int i = static_cast<int>(threadIdx.x); i < stage_rows * pieces; i += threads) {
             const int row = i / pieces, piece = i % pieces;
             const bool valid = from + row < b.rows;
-            cp_async(stage + place<HeadSize>(row, piece),
+            cp_async(stage + Keys::template key_place<stage_rows>(row, piece),
                      queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8,
                      valid);
         }
@@ -68,9 +128,8 @@ __global__ void __launch_bounds__(threads, 4)
     // Rows that see any of these keys: slots first … first + tile_keys - 1 + n_local - 1.
     const int begin_row = max(0, first - b.slot) / stage_rows * stage_rows;
     const int end_row = min(b.rows, first + tile_keys - 1 + l.n_local - b.slot);
-    const int warp_first = first + warp * warp_keys, warp_last = warp_first + warp_keys - 1;
     const float scale = l.scale * log2_of_e;
-    float mine[sixteens][2] = {}; // of keys 16 m + lane / 4 and those 8 behind it
+    float mine[Keys::sixteens][2] = {};
     if (begin_row < end_row)
         load(begin_row);
     for (int from = begin_row; from < end_row; from += stage_rows) {
@@ -80,60 +139,73 @@ __global__ void __launch_bounds__(threads, 4)
         } else {
             cp_async_wait<0>();
         }
+        Keys::copied();
         __syncthreads(); // every thread's copies and logarithms are there
         const int half = from / stage_rows % 2, at_first = b.slot + from, at_last = at_first + stage_rows - 1;
         const __half* stage = stages + half * stage_rows * HeadSize;
-        const bool any = warp_first <= at_last && warp_last > at_first - l.n_local;
-        const bool all = warp_last <= at_first && warp_first > at_last - l.n_local;
+        const bool any = own_first <= at_last && own_last > at_first - l.n_local;
+        const bool all = own_last <= at_first && own_first > at_last - l.n_local;
 #pragma unroll 2
-        for (int row = 0; any && row < stage_rows; row += 16) {
-            float scores[sixteens][2][4] = {};
+        for (int row = 0; any && row < stage_rows; row += Keys::at_once) {
+            float scores[Keys::sixteens][Keys::at_once / 8][4];
+            keys.multiply(scores, stage, row);
 #pragma unroll
-            for (int k = 0; k < steps; ++k) {
-                uint32_t q[4]; // rows 0-7 and their dims 0-7, 8-15; rows 8-15 and theirs
-                ldmatrix(q, stage + place<HeadSize>(row + lane / 16 * 8 + lane % 8, k * 2 + lane / 8 % 2));
-#pragma unroll
-                for (int m = 0; m < sixteens; ++m) {
-                    mma(scores[m][0], keys[m][k], q[0], q[1]);
-                    mma(scores[m][1], keys[m][k], q[2], q[3]);
-                }
-            }
-#pragma unroll
-            for (int n = 0; n < 2; ++n)
+            for (int n = 0; n < Keys::at_once / 8; ++n) {
+                const int column = row + n * 8 + lane % 4 * 2;
+                const float2 log_sum = *reinterpret_cast<const float2*>(&logs[half][column]);
 #pragma unroll
                 for (int e = 0; e < 2; ++e) {
-                    const int column = row + n * 8 + lane % 4 * 2 + e, at = at_first + column;
-                    const float log_sum = logs[half][column];
+                    const int at = at_first + column + e;
 #pragma unroll
-                    for (int m = 0; m < sixteens; ++m)
+                    for (int m = 0; m < Keys::sixteens; ++m)
 #pragma unroll
                         for (int below = 0; below < 2; ++below) {
-                            const int key = warp_first + m * 16 + below * 8 + lane / 4;
+                            const int key = own_first + Keys::row_of(m, below);
                             if (all || (key <= at && key > at - l.n_local))
-                                mine[m][below] += power_of_two(scores[m][n][2 * below + e] * scale - log_sum);
+                                mine[m][below] +=
+                                    power_of_two(scores[m][n][2 * below + e] * scale - (e ? log_sum.y : log_sum.x));
                         }
                 }
+            }
         }
         __syncthreads(); // before the rows are overwritten
     }
     // Over the four threads that have the same keys.
 #pragma unroll
-    for (int m = 0; m < sixteens; ++m)
+    for (int m = 0; m < Keys::sixteens; ++m)
 #pragma unroll
         for (int below = 0; below < 2; ++below) {
             float sum = mine[m][below];
             sum += __shfl_xor_sync(whole_warp, sum, 1);
             sum += __shfl_xor_sync(whole_warp, sum, 2);
-            const int key = warp_first + m * 16 + below * 8 + lane / 4;
+            const int key = own_first + Keys::row_of(m, below);
             if (lane % 4 == 0 && key < end)
                 received[static_cast<size_t>(head) * l.capacity + key] += sum;
         }
 }
 
+template <int HeadSize, typename Keys>
+void start_with(const __half* near, const float* log_sums, const StreamBlock* block, int rows, const StreamLayout& l,
+                const StreamLayer& layer, cudaStream_t stream) {
+    const auto kernel = receive_kernel<HeadSize, Keys>;
+    static_assert(tile_keys <= 2 * stage_rows);
+    constexpr size_t bytes = size_t{2} * stage_rows * HeadSize * sizeof(__half);
+    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(bytes)),
+          "the GPU has too little shared memory");
+    // One more than the keys fill, for where they begin within a tile.
+    const int tiles = blocks_for(l.n_local - 1 + rows, tile_keys) + 1;
+    launch(kernel, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(l.heads)),
+           tile_keys / Keys::rows * Keys::threads, bytes, stream, near, log_sums, block, l, layer.rotated,
+           layer.received);
+}
+
+// Of one query alone:
+constexpr int warps = 4, threads = warps * warp_threads;
 constexpr int row_keys = 8; // of a warp at a time: four threads have one
 constexpr int row_block_keys = warps * row_keys * 2;
 
-// The same of one query alone: a block of threads has some keys of a key head, and all of its heads.
+// A block of threads has some keys of a key head, and all of its heads.
 template <int HeadSize>
 __global__ void __launch_bounds__(threads)
     receive_row_kernel(const __half* query, const float* log_sums, const StreamBlock* block, StreamLayout l,
@@ -198,16 +270,11 @@ void receive(const __half* near, const float* log_sums, const StreamBlock* block
                block, layout, layer.rotated, layer.received);
         return;
     }
-    const auto kernel = layout.head_size == 64 ? receive_kernel<64> : receive_kernel<128>;
-    static_assert(tile_keys <= 2 * stage_rows);
-    const size_t bytes = static_cast<size_t>(2 * stage_rows) * static_cast<size_t>(layout.head_size) * sizeof(__half);
-    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(bytes)),
-          "the GPU has too little shared memory");
-    // One more than the keys fill, for where they begin within a tile.
-    const int tiles = blocks_for(layout.n_local - 1 + rows, tile_keys) + 1;
-    launch(kernel, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(layout.heads)), threads, bytes, stream,
-           near, log_sums, block, layout, layer.rotated, layer.received);
+    const auto start = layout.head_size == 64
+                           ? has_group_products() ? start_with<64, GroupKeys<64>> : start_with<64, WarpKeys<64>>
+                       : has_group_products() ? start_with<128, GroupKeys<128>>
+                                              : start_with<128, WarpKeys<128>>;
+    start(near, log_sums, block, rows, layout, layer, stream);
 }
 
 } // namespace longread::gpu

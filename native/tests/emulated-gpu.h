@@ -122,6 +122,11 @@ inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 inline cudaError_t cudaEventElapsedTime(float* to, cudaEvent_t, cudaEvent_t) { return *to = 1.0f, cudaSuccess; }
 inline cudaError_t cudaDeviceGetByPCIBusId(int* to, const char*) { return *to = 0, cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaGetDevice(int* to) { return *to = 0, cudaSuccess; }
+enum { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
+inline cudaError_t cudaDeviceGetAttribute(int* to, int what, int) {
+    return *to = what == cudaDevAttrComputeCapabilityMajor ? 9 : 0, cudaSuccess;
+}
 inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) { return *free = *total = size_t{1} << 32, cudaSuccess; }
 
 namespace longread::gpu {

@@ -1,5 +1,6 @@
 #include "cuda/attention.cuh"
 #include "cuda/episodes.h"
+#include "cuda/group-mma.cuh"
 #include "tests/kernel-checks.h"
 #include <algorithm>
 
@@ -37,11 +38,6 @@ void check_case(Checks& checks, const Case& c, Random& random) {
     const Buffer<__half> qkv_there = halves_there(qkv), shifted_there = halves_there(shifted);
     Buffer<LongreadTile> tiles;
     tiles.upload(batch.tiles, static_cast<size_t>(batch.tile_count));
-    // What no tile writes stays a NaN.
-    Buffer<__half> to = halves_there(std::vector<float>(mixed, NAN));
-    attention(qkv_there.data(), shifted_there.data(), tiles.data(), batch.tile_count, {c.window, c.sinks, scale},
-              c.head_size, {c.heads, c.key_heads, true, 0, nullptr, nullptr, nullptr, nullptr}, to.data(), stream);
-    stream.wait();
     float largest = 0;
     for (float x : qkv)
         largest = std::max(largest, std::fabs(x));
@@ -49,7 +45,17 @@ void check_case(Checks& checks, const Case& c, Random& random) {
     std::snprintf(what, sizeof what, "attention of %d heads of %d over %d, window %d, %d sinks, %d episodes, %d moved",
                   c.heads, c.head_size, c.key_heads, c.window, c.sinks, static_cast<int>(c.lengths.size()),
                   batch.shift_count);
-    checks.compare(what, halves_here(to, mixed), should, 1e-3 * largest, 0);
+    // By a warp's products, and by a warpgroup's where there are such.
+    for (const bool alone : {true, false}) {
+        warps_alone = alone;
+        // What no tile writes stays a NaN.
+        Buffer<__half> to = halves_there(std::vector<float>(mixed, NAN));
+        attention(qkv_there.data(), shifted_there.data(), tiles.data(), batch.tile_count, {c.window, c.sinks, scale},
+                  c.head_size, {c.heads, c.key_heads, true, 0, nullptr, nullptr, nullptr, nullptr}, to.data(), stream);
+        stream.wait();
+        checks.compare(std::string(what) + (alone ? "" : ", warpgroups"), halves_here(to, mixed), should,
+                       1e-3 * largest, 0);
+    }
 }
 
 } // namespace

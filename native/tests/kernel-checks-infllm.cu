@@ -1,5 +1,6 @@
 #include "cuda/eight.h"
 #include "cuda/eights.cuh"
+#include "cuda/group-mma.cuh"
 #include "cuda/infllm.cuh"
 #include "cuda/matvec.cuh"
 #include "cuda/reference-infllm.h"
@@ -262,26 +263,32 @@ class Layer {
         const size_t most = static_cast<size_t>(std::max(c_.window_splits, c_.far_splits));
         Buffer<float> window_partial(most * near.size()), window_logs(most * heads), far_partial(most * near.size()),
             far_logs(most * heads), log_sums(heads);
-        Buffer<__half> to = halves_there(std::vector<float>(near.size(), NAN)); // what is not written stays so
-        attend_window(near_there.data(), block.data(), c_.rows, c_.window_splits, l_, layer(), window_partial.data(),
-                      window_logs.data(), stream_);
-        attend_far(far_there.data(), block.data(), c_.rows, c_.far_splits, arrays(), l_, layer(), far_partial.data(),
-                   far_logs.data(), stream_);
-        merge_parts({window_partial.data(), window_logs.data(), c_.window_splits, c_.rows},
-                    {far_partial.data(), far_logs.data(), c_.far_splits, c_.rows}, c_.rows, l_, to.data(),
-                    log_sums.data(), stream_);
-        receive(near_there.data(), log_sums.data(), block.data(), c_.rows, l_, layer(), stream_);
-        stream_.wait();
         float largest = 0;
         for (float x : values_)
             largest = std::max(largest, std::fabs(x));
-        checks.compare(what + ", attention", halves_here(to, near.size()), should, 1e-3 * largest, 0);
-        std::vector<float> is = here(received_there_, received_.size());
-        for (size_t i = 0; i < is.size(); ++i) {
-            is[i] -= before[i];
+        for (size_t i = 0; i < received.size(); ++i)
             received[i] -= before[i];
+        // By a warp's products, and by a warpgroup's where there are such.
+        for (const bool alone : {true, false}) {
+            warps_alone = alone;
+            const std::string by = alone ? "" : ", warpgroups";
+            received_there_.upload(before.data(), before.size());
+            Buffer<__half> to = halves_there(std::vector<float>(near.size(), NAN)); // what is not written stays so
+            attend_window(near_there.data(), block.data(), c_.rows, c_.window_splits, l_, layer(),
+                          window_partial.data(), window_logs.data(), stream_);
+            attend_far(far_there.data(), block.data(), c_.rows, c_.far_splits, arrays(), l_, layer(),
+                       far_partial.data(), far_logs.data(), stream_);
+            merge_parts({window_partial.data(), window_logs.data(), c_.window_splits, c_.rows},
+                        {far_partial.data(), far_logs.data(), c_.far_splits, c_.rows}, c_.rows, l_, to.data(),
+                        log_sums.data(), stream_);
+            receive(near_there.data(), log_sums.data(), block.data(), c_.rows, l_, layer(), stream_);
+            stream_.wait();
+            checks.compare(what + ", attention" + by, halves_here(to, near.size()), should, 1e-3 * largest, 0);
+            std::vector<float> is = here(received_there_, received_.size());
+            for (size_t i = 0; i < is.size(); ++i)
+                is[i] -= before[i];
+            checks.compare(what + ", received shares" + by, is, received, 2e-5, 2e-3);
         }
-        checks.compare(what + ", received shares", is, received, 2e-5, 2e-3);
     }
 
     Case c_;
