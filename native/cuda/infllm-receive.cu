@@ -74,6 +74,22 @@ template <int HeadSize> struct GroupKeys {
     }
 };
 
+// Scores of what queries at slots from `at` on do not see, of keys from `first` on.
+template <typename Keys>
+__device__ inline void hide(float (&scores)[Keys::sixteens][Keys::at_once / 8][4], int first, int at, int n_local) {
+    const int lane = static_cast<int>(threadIdx.x % warp_threads);
+#pragma unroll
+    for (int m = 0; m < Keys::sixteens; ++m)
+#pragma unroll
+        for (int n = 0; n < Keys::at_once / 8; ++n)
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+                const int key = first + Keys::row_of(m, e / 2), query = at + n * 8 + lane % 4 * 2 + e % 2;
+                if (key > query || key <= query - n_local)
+                    scores[m][n][e] = -INFINITY;
+            }
+}
+
 // queries: [row][head][head_size] of the block. The keys that a block of threads has are those of slots from
 // (first needed / tile_keys + its number) * tile_keys on.
 template <int HeadSize, typename Keys>
@@ -149,23 +165,16 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
         for (int row = 0; any && row < stage_rows; row += Keys::at_once) {
             float scores[Keys::sixteens][Keys::at_once / 8][4];
             keys.multiply(scores, stage, row);
+            if (!all)
+                hide<Keys>(scores, own_first, at_first + row, l.n_local);
 #pragma unroll
             for (int n = 0; n < Keys::at_once / 8; ++n) {
-                const int column = row + n * 8 + lane % 4 * 2;
-                const float2 log_sum = *reinterpret_cast<const float2*>(&logs[half][column]);
+                const float2 log_sum = *reinterpret_cast<const float2*>(&logs[half][row + n * 8 + lane % 4 * 2]);
 #pragma unroll
-                for (int e = 0; e < 2; ++e) {
-                    const int at = at_first + column + e;
+                for (int m = 0; m < Keys::sixteens; ++m)
 #pragma unroll
-                    for (int m = 0; m < Keys::sixteens; ++m)
-#pragma unroll
-                        for (int below = 0; below < 2; ++below) {
-                            const int key = own_first + Keys::row_of(m, below);
-                            if (all || (key <= at && key > at - l.n_local))
-                                mine[m][below] +=
-                                    power_of_two(scores[m][n][2 * below + e] * scale - (e ? log_sum.y : log_sum.x));
-                        }
-                }
+                    for (int e = 0; e < 4; ++e)
+                        mine[m][e / 2] += power_of_two(scores[m][n][e] * scale - (e % 2 ? log_sum.y : log_sum.x));
             }
         }
         __syncthreads(); // before the rows are overwritten

@@ -51,14 +51,14 @@ void UnitStream::reserve_units() {
     }
 }
 
-// Copies units from `first` on from the window to where they rest, beside other work.
-void UnitStream::keep_units(size_t first) {
-    if (first == units_.size())
+// Copies units [first, end) from the window to where they rest, beside other work.
+void UnitStream::keep_units(size_t first, size_t end) {
+    if (first == end)
         return;
     keeping_.wait_for(computed_);
     const size_t row = key_width() * sizeof(__half), pitch = static_cast<size_t>(layout_.rows) * row;
     size_t filed = 0; // bytes of those that go to the file, one after the other
-    for (size_t u = first; u < units_.size(); ++u)
+    for (size_t u = first; u < end; ++u)
         filed += homes_[u].offset >= 0 ? static_cast<size_t>(units_[u].tokens) * token_bytes() : 0;
     if (filed > 0) {
         settle_file(); // before what is written is overwritten
@@ -66,7 +66,7 @@ void UnitStream::keep_units(size_t first) {
     }
     char* next = to_file_.data();
     uint64_t at = 0;
-    for (size_t u = first; u < units_.size(); ++u) {
+    for (size_t u = first; u < end; ++u) {
         const size_t part = static_cast<size_t>(units_[u].tokens) * row;
         const size_t from = static_cast<size_t>(layout_.window_row + units_[u].first - place_.base) * key_width();
         char* to = homes_[u].memory.here;

@@ -162,9 +162,16 @@ void UnitStream::read(const int32_t* tokens, int count, const int32_t* rows, int
         tune();
     if (place_.used + count > layout_.capacity)
         slide();
+    const int there = place_.used; // slots that are read already
     plan(count);
     reserve(count);
     send(tokens, count, old_units);
+    // What leaves the window with all its tokens read before is copied beside this read, the rest after it.
+    size_t kept_units = old_units;
+    while (kept_units < units_.size() && units_[kept_units].first + units_[kept_units].tokens - place_.base <= there)
+        ++kept_units;
+    computed_.record(computing_);
+    keep_units(old_units, kept_units);
     if (Stages* stages = Stages::current())
         stages->begin(computing_);
     const bool token = count == 1 && row_count <= 1;
@@ -176,7 +183,7 @@ void UnitStream::read(const int32_t* tokens, int count, const int32_t* rows, int
         leave(leaving_[0], 0, model_.layers);
     lap(Stage::leave, computing_);
     computed_.record(computing_);
-    keep_units(old_units);
+    keep_units(kept_units, units_.size());
     if (row_count > 0 && !token)
         give_logits(rows, row_count, logits);
     computing_.wait();
@@ -284,6 +291,8 @@ void UnitStream::compute(int count, bool wanted) {
         multiply(products.down, fed, w.down, x_.data(), count);
         lap(Stage::products, computing_);
     }
+    if (blocks_.size() == 1)
+        computing_.wait_for(summed_);
 }
 
 void UnitStream::attend(int l, const LayerWeights& w, int count) {
@@ -291,6 +300,9 @@ void UnitStream::attend(int l, const LayerWeights& w, int count) {
     const __half* qkv = wide_.data();
     __half* mixed = wide_.data() + static_cast<size_t>(count) * (mixed_width() + 2 * key_width());
     const size_t mixed_row = mixed_width(), heads = static_cast<size_t>(model_.heads);
+    const bool alone = blocks_.size() == 1;
+    if (alone && l > 0)
+        computing_.wait_for(summed_);
     place_tokens(qkv, blocks_there_.data(), count, shape_.distance, layout_, w.heads(model_, turns_.data()),
                  near_.data(), far_.data(), layer, computing_);
     lap(Stage::place, computing_);
@@ -299,7 +311,7 @@ void UnitStream::attend(int l, const LayerWeights& w, int count) {
     lap(Stage::mean, computing_);
     // What a block looks up is brought while the one before it is computed, the first one's beside the window; one
     // block alone has its window computed beside its look-up.
-    const bool ahead = looks_ahead(), alone = blocks_.size() == 1;
+    const bool ahead = looks_ahead();
     const Stream& aside = Stages::current() ? computing_ : aside_;
     score(l, 0, computing_);
     placed_.record(computing_);
@@ -343,8 +355,15 @@ void UnitStream::attend(int l, const LayerWeights& w, int count) {
                     {far_partial_.data(), far_logs_.data(), any ? far_splits : 0, block.rows}, block.rows, layout_,
                     mixed + from, log_sums_.data(), computing_);
         lap(Stage::merge, computing_);
+        if (alone) { // beside what follows, until near_ is overwritten
+            merged_.record(computing_);
+            aside.wait_for(merged_);
+        }
         if (shape_.topk > 0)
-            receive(near_.data() + from, log_sums_.data(), there, block.rows, layout_, layer, computing_);
+            receive(near_.data() + from, log_sums_.data(), there, block.rows, layout_, layer,
+                    alone ? aside : computing_);
+        if (alone)
+            summed_.record(aside);
         lap(Stage::receive, computing_);
         if (!alone) {
             leave(leaving_[i], l, 1);

@@ -110,7 +110,7 @@ class UnitStream {
     void make_unit(int tokens);
     void add_unit(int first, int tokens);
     void reserve_units();
-    void keep_units(size_t first);
+    void keep_units(size_t first, size_t end);
     void settle_file();
     void fetch_filed(int layer, int most);
     void forget(size_t count);
@@ -125,7 +125,7 @@ class UnitStream {
     int device_;
     Linear linear_;
     Stream computing_{-1}, aside_{-1}, keeping_;
-    Event computed_, kept_, placed_, seen_, chosen_there_, brought_;
+    Event computed_, kept_, placed_, seen_, chosen_there_, brought_, merged_, summed_;
     Buffer<float> turns_, output_norm_;
     Weights embedding_, output_; // halves; no output: the embedding
     std::vector<LayerWeights> layers_;

@@ -1,6 +1,7 @@
-// cuda-check [LIBCUBLASLT [small]]: every kernel against its reference on the first GPU; small: without what takes the
-// references minutes, which is enough for compute-sanitizer. Prints a line a comparison and at last how many held; ends
-// with 1 where one did not, and with 3 where there is no GPU.
+// cuda-check [LIBCUBLASLT [small] [PART …]]: every kernel against its reference on the first GPU, or those of the parts
+// named (kernel-checks.h); small: without what takes the references minutes, which is enough for compute-sanitizer.
+// Prints a line a comparison and at last how many held; ends with 1 where one did not, and with 3 where there is no
+// GPU.
 #include "tests/kernel-checks.h"
 #include <string>
 
@@ -13,19 +14,15 @@ int main(int count, char** arguments) {
         std::fprintf(stderr, "there is no GPU: %s\n", cudaGetErrorString(cudaGetLastError()));
         return 3;
     }
-    const char* cublas = count > 1 ? arguments[1] : "libcublasLt.so.13";
-    const bool large = count < 3 || std::string(arguments[2]) != "small";
+    CheckOptions options;
+    options.bus_id = bus_id;
+    options.cublas = count > 1 ? arguments[1] : "libcublasLt.so.13";
+    options.large = count < 3 || std::string(arguments[2]) != "small";
+    if (count > 2)
+        options.only.assign(arguments + (options.large ? 2 : 3), arguments + count);
     Checks checks;
     try {
-        check_rows(checks);
-        check_rotation(checks);
-        check_attention(checks, large);
-        check_keys(checks);
-        check_infllm(checks, large);
-        check_likelihoods(checks);
-        check_linear(checks, cublas);
-        check_stream(checks, bus_id, cublas);
-        check_reader(checks, bus_id, cublas, large);
+        check_all(checks, options);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         checks.expect("all checks were made", false);

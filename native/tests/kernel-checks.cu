@@ -1,4 +1,7 @@
 #include "tests/kernel-checks.h"
+#include <algorithm>
+#include <functional>
+#include <stdexcept>
 
 namespace longread::gpu {
 
@@ -86,6 +89,29 @@ TestHeads::TestHeads(int heads_, int key_heads_, int head_size_, bool neox_, boo
 reference::Heads TestHeads::here() const {
     const auto data = [&](const std::vector<float>& values) { return extras ? values.data() : nullptr; };
     return {heads, key_heads, head_size, neox, 1e-5f, data(bias), data(query_norm), data(key_norm), turns.data()};
+}
+
+void check_all(Checks& checks, const CheckOptions& o) {
+    const struct {
+        const char* name;
+        std::function<void()> check;
+    } parts[] = {
+        {"rows", [&] { check_rows(checks); }},
+        {"rotation", [&] { check_rotation(checks); }},
+        {"attention", [&] { check_attention(checks, o.large); }},
+        {"keys", [&] { check_keys(checks); }},
+        {"infllm", [&] { check_infllm(checks, o.large); }},
+        {"likelihoods", [&] { check_likelihoods(checks); }},
+        {"linear", [&] { check_linear(checks, o.cublas); }},
+        {"stream", [&] { check_stream(checks, o.bus_id, o.cublas); }},
+        {"reader", [&] { check_reader(checks, o.bus_id, o.cublas, o.large); }},
+    };
+    for (const std::string& name : o.only)
+        if (std::none_of(std::begin(parts), std::end(parts), [&](const auto& part) { return part.name == name; }))
+            throw std::runtime_error("there is no part " + name);
+    for (const auto& part : parts)
+        if (o.only.empty() || std::find(o.only.begin(), o.only.end(), part.name) != o.only.end())
+            part.check();
 }
 
 } // namespace longread::gpu

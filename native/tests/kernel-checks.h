@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <string>
 #include <vector>
 
 namespace longread::gpu {
@@ -72,5 +73,13 @@ void check_stream(Checks& checks, const char* bus_id, const char* cublas);
 void check_linear(Checks& checks, const char* cublas);
 // The whole reading of batches through the C interface, and the store.
 void check_reader(Checks& checks, const char* bus_id, const char* cublas, bool large);
+
+struct CheckOptions {
+    const char *bus_id = "", *cublas = "";
+    bool large = false;                 // also what takes the references minutes
+    std::vector<std::string> only = {}; // parts by name: rows, rotation, … as above; none: all
+};
+// Throws std::runtime_error for a part that there is none of.
+void check_all(Checks& checks, const CheckOptions& options);
 
 } // namespace longread::gpu
