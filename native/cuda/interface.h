@@ -164,6 +164,11 @@ int32_t longread_cuda_reader_likelihoods(LongreadReader* reader, const LongreadB
                                          const int32_t* wanted, int32_t count, float* likelihoods);
 void longread_cuda_reader_free(LongreadReader* reader);
 
+// For benches: seconds that the products of the shape's layers take by themselves for so many rows of random numbers,
+// in 8 bit where it says so, each done so many times. Reading with the same products cannot be quicker.
+int32_t longread_cuda_floor(const char* bus_id, const char* cublas, const LongreadShape* shape, int32_t rows,
+                            int32_t times, double* seconds);
+
 // Keys of many episodes, kept on the GPU. head_slot: [head], its key slot.
 LongreadStore* longread_cuda_store_new(const char* bus_id, int32_t format, int32_t head_size, int32_t heads,
                                        const int32_t* head_slot);

@@ -1,6 +1,4 @@
 #include "cuda/episodes.h"
-#include "cuda/half.h"
-#include "cuda/linear.cuh"
 #include "tests/cuda-bench.h"
 #include "tests/episode-lists.h"
 #include <algorithm>
@@ -59,35 +57,13 @@ struct Files : EpisodeLists {
     }
 };
 
-// Tokens a second of the products of `layers` layers alone, at 8,192 rows as findings of such shapes are counted.
-double floor_of(const BenchGpu& gpu, const LongreadShape& s, int layers) {
+// Tokens a second of the products of the layers that are read, alone, at 8,192 rows as findings of such shapes are
+// counted.
+double floor_of(const BenchGpu& gpu, const LongreadShape& read_shape) {
     constexpr int rows = 8192, times = 20;
-    const int mixed = s.heads * s.head_size, all = mixed + 2 * s.key_heads * s.head_size;
-    const Product products[] = {{s.embedding, all, all, false},
-                                {mixed, s.embedding, s.embedding, false},
-                                {s.embedding, 2 * s.feed_forward, 2 * s.feed_forward, false},
-                                {s.feed_forward, s.embedding, s.embedding, false}};
-    Linear linear(gpu.cublas);
-    Stream stream;
-    Event before, after;
-    float milliseconds = 0;
-    for (const Product& p : products) {
-        Buffer<__half> x, weight, y(static_cast<size_t>(rows) * p.out);
-        const std::vector<uint16_t> inputs = random_halves(static_cast<size_t>(rows) * p.in, 1);
-        const std::vector<uint16_t> weights = random_halves(static_cast<size_t>(p.out) * p.in, 0.02f);
-        x.upload(reinterpret_cast<const __half*>(inputs.data()), inputs.size());
-        weight.upload(reinterpret_cast<const __half*>(weights.data()), weights.size());
-        linear.tune(p, x.data(), weight.data(), y.data(), rows, stream);
-        before.record(stream);
-        for (int i = 0; i < times; ++i)
-            linear.multiply(p, x.data(), weight.data(), y.data(), rows, stream);
-        after.record(stream);
-        after.wait();
-        float took = 0;
-        check(cudaEventElapsedTime(&took, before, after), "the GPU failed");
-        milliseconds += took / times;
-    }
-    return rows / (milliseconds / 1000 * layers);
+    double seconds = 0;
+    expect(longread_cuda_floor(gpu.bus_id, gpu.cublas, &read_shape, rows, times, &seconds) == 0);
+    return rows / seconds;
 }
 
 LongreadReader* random_reader(const BenchGpu& gpu, const LongreadShape& s) {
@@ -107,7 +83,9 @@ void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& s
     const Recall recall(shape);
     LongreadShape read_shape = shape;
     read_shape.layers = recall.layers();
-    const double floor = floor_of(gpu, shape, recall.layers());
+    LongreadShape floor_shape = read_shape;
+    floor_shape.eight = 0; // that of F16, also where reading is in 8 bit
+    const double floor = floor_of(gpu, floor_shape);
     LongreadReader* reader = random_reader(gpu, read_shape);
     expect(longread_cuda_reader_recall(reader, &recall.view) == 0);
     std::vector<Files> files;

@@ -10,4 +10,9 @@ namespace longread {
 // steps.
 Napi::Value generate_beside(const Napi::CallbackInfo& call);
 
+// floor({path, libraries, kernels, cublas, layers, rows, times, eight}) -> seconds that the products of the first
+// `layers` layers of the model in the file `path` take by themselves for so many rows, by the library `kernels`
+// (cuda/interface.h), on the GPU that findCuda() found.
+Napi::Value floor_of_products(const Napi::CallbackInfo& call);
+
 } // namespace longread

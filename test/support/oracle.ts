@@ -41,6 +41,21 @@ export interface Oracle {
     /** Steps of warming up that were computed at the same time (native/engine/warm-up.h). */
     readonly warm: number
   }>
+  /**
+   * Seconds that the products of a model's first layers take by themselves for so many rows of random numbers (native/cuda/floor.cu), by
+   * our own kernels' library on the GPU that `findCuda` found; `eight`: of 8-bit numbers.
+   */
+  floor(request: {
+    readonly path: string
+    readonly libraries: string
+    readonly kernels: string
+    readonly cublas: string
+    readonly layers: number
+    readonly rows: number
+    /** How often each product is computed. */
+    readonly times: number
+    readonly eight: boolean
+  }): Promise<number>
 }
 
 export const loadOracle = (): Oracle =>

@@ -2,20 +2,15 @@
  * A folder as the product reads it on a GPU, files and all, and questions about it: the whole way, with cutting, tokenising and saving,
  * through the engine process; and before, a million random tokens by the model alone (million.ts).
  */
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import * as os from 'node:os'
 import * as path from 'node:path'
-import { cancellable, librariesFolder, loadAddon, type NativeModel } from '../../../extension/engine/addon'
 import { EngineClient } from '../../../extension/engine/client'
-import { ownKernels } from '../../../extension/engine/cuda'
 import type { Progress, RecallResult } from '../../../extension/protocol/types'
-import type { LoadedModel } from '../../../extension/recall/loaded'
-import { defaultProfile, profileFor, type Profile } from '../../../extension/recall/profile'
-import { shapes, writeShapeModel } from '../../support/shape-model'
+import { shapeNamed, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
 import { inTemporaryFolder, median, print, whole } from '../numbers'
-import { million, usedMegabytes, type Beside, type Million } from './million'
+import { million, usedMegabytes, type Million } from './million'
+import { withModel } from './models'
 
 const line = (what: string, times: readonly number[], target: number): void =>
   print(
@@ -124,45 +119,6 @@ async function readAndAsk(
   })
 }
 
-/** A profile of as many heads as the default one has, for a model of random weights, whose heads are all alike. */
-async function profileOf(model: NativeModel, file: string): Promise<Profile> {
-  const { layers, heads, embedding } = model.info()
-  const deepest = Math.floor((layers * 5) / 6)
-  const count = Math.min(defaultProfile.heads.length, deepest * heads)
-  const profile: Profile = {
-    ...defaultProfile,
-    shape: { layers, heads, embedding },
-    name: 'random',
-    heads: Array.from({ length: count }, (_, i) => ({
-      layer: Math.floor(((i + 1) * deepest) / count),
-      head: i % heads,
-      weight: 1 / count,
-    })),
-  }
-  await writeFile(file, JSON.stringify(profile))
-  return profile
-}
-
-async function withModel(
-  chosen: string | undefined,
-  device: 'cpu' | 'cuda',
-  use: (loaded: LoadedModel, beside: Beside) => Promise<void>,
-) {
-  const addon = loadAddon()
-  const libraries = librariesFolder()
-  const before = usedMegabytes()
-  const { model: file } = chosen === undefined ? await defaultAsk('.', null, 0) : { model: chosen }
-  const options = { path: file, weights: 'fast', threads: os.availableParallelism(), libraries, device, ...(device === 'cpu' ? {} : ownKernels(libraries)) } as const // prettier-ignore
-  const model = await cancellable(addon, undefined, (cancel) => addon.loadModel(options, cancel, () => undefined))
-  try {
-    const profile = profileFor(model.info()) ?? (await profileOf(model, `${file}.profile.json`))
-    const loaded = { addon, model, profile, threads: options.threads, fingerprint: 'bench' }
-    await use(loaded, { before, loaded: usedMegabytes() })
-  } finally {
-    model.dispose()
-  }
-}
-
 export interface RepositoryOptions {
   /** A model of random weights of that shape instead of the default one. What is found means nothing then. */
   readonly shape?: string | undefined
@@ -173,20 +129,21 @@ export interface RepositoryOptions {
 
 export async function repository(root: string, { shape, million: tokens, device }: RepositoryOptions): Promise<void> {
   const measure = async (file?: string) => {
-    await withModel(file, device, async (loaded, beside) => {
-      if (tokens.tokens > 0) await million(loaded, beside, tokens)
+    await inTemporaryFolder(async (folder) => {
+      let other: Partial<OtherModel> = file === undefined ? {} : { model: file }
+      const before = usedMegabytes()
+      await withModel({ file, device, folder }, async (loaded, profile) => {
+        if (profile !== undefined) other = { ...other, profile }
+        if (tokens.tokens > 0) await million(loaded, { before, loaded: usedMegabytes() }, tokens)
+      })
+      await readAndAsk(path.resolve(root), false, device, other)
+      await readAndAsk(path.resolve(root), true, device, other)
     })
-    const profile = `${file}.profile.json`
-    const other = file === undefined ? {} : { model: file, ...(existsSync(profile) ? { profile } : {}) }
-    await readAndAsk(path.resolve(root), false, device, other)
-    await readAndAsk(path.resolve(root), true, device, other)
   }
   if (shape === undefined) return measure()
-  const known = shapes[shape]
-  if (!known) throw new Error(`--shape takes ${Object.keys(shapes).join(', ')}, not "${shape}".`)
   await inTemporaryFolder(async (folder) => {
     const file = path.join(folder, `${shape}.gguf`)
-    await writeShapeModel(file, known)
+    await writeShapeModel(file, shapeNamed(shape))
     await measure(file)
   })
 }

@@ -4,6 +4,8 @@
  *
  *   longread bench cuda --repository DIR [--shape NAME] [--tokens N] [--device cpu]   (repository.ts: the default model, or one of random
  *                                                          weights of that shape, reads a folder and is asked)
+ *   longread bench cuda --repository DIR --beside [--shape NAME | --model FILE] [--weights fp8] [--rounds N] [--tokens N]
+ *                                                          (beside.ts: the floor, our kernels, llama_decode and the whole way)
  *   longread bench cuda [--shape NAME,… | --model FILE] [--weights fast|file|q8_0|f16] [--tokens N] [--generate N] [--rounds N] [--batch N]
  *                       [--seconds N]   (for a shape: after so many, rounds that are left are left out)
  */
@@ -12,8 +14,9 @@ import { parseArgs } from 'node:util'
 import { librariesFolder, loadAddon, type LoadOptions, type NativeModel } from '../../../extension/engine/addon'
 import { chooseDevice } from '../../../extension/engine/cuda'
 import { loadOracle } from '../../support/oracle'
-import { shapes, writeShapeModel } from '../../support/shape-model'
+import { shapeNamed, shapes, writeShapeModel } from '../../support/shape-model'
 import { inTemporaryFolder, print, whole } from '../numbers'
+import { sideBySide, usualBeside } from './beside'
 import { aMillion } from './million'
 import { repository } from './repository'
 
@@ -37,6 +40,7 @@ export async function main(args: readonly string[]): Promise<void> {
       shape: { type: 'string', default: ofKnownModels.join(',') },
       model: { type: 'string' },
       repository: { type: 'string' },
+      beside: { type: 'boolean', default: false },
       weights: { type: 'string', default: 'fast' },
       tokens: { type: 'string' },
       device: { type: 'string', default: 'cuda' },
@@ -60,6 +64,21 @@ export async function main(args: readonly string[]): Promise<void> {
   print(device === 'cpu' ? 'the processor' : name)
   if (values.repository !== undefined) {
     const shape = args.some((arg) => arg.startsWith('--shape')) ? values.shape : undefined
+    if (values.beside) {
+      const { model } = values
+      const weights = values.weights === 'fp8' ? 'fp8' : 'fast'
+      const most = Number(values.tokens ?? usualBeside.most)
+      await sideBySide(values.repository, {
+        ...usualBeside,
+        shape,
+        model,
+        weights,
+        device,
+        rounds: settings.rounds,
+        most,
+      })
+      return
+    }
     const million = values.tokens === undefined ? aMillion : { ...aMillion, tokens: Number(values.tokens) }
     await repository(values.repository, { shape, million, device })
     return
@@ -71,8 +90,7 @@ export async function main(args: readonly string[]): Promise<void> {
     return
   }
   for (const shape of values.shape.split(',')) {
-    const known = shapes[shape]
-    if (!known) throw new Error(`--shape takes ${Object.keys(shapes).join(', ')}, not "${shape}".`)
+    const known = shapeNamed(shape)
     await inTemporaryFolder(async (folder) => {
       const file = path.join(folder, `${shape}.gguf`)
       const started = performance.now()
