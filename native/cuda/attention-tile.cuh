@@ -12,6 +12,15 @@ template <int HeadSize> __device__ inline int place(int row, int piece) {
     return row * HeadSize + (piece ^ (row & 7)) * 8;
 }
 
+// How the threads of a block copy rows: each has one piece of every step-th row.
+template <int HeadSize, int Threads> struct Copying {
+    static constexpr unsigned pieces = HeadSize / 8;
+    static constexpr int step = Threads / static_cast<int>(pieces);
+    static_assert(step % 8 == 0, "pieces are exchanged alike");
+    __device__ __forceinline__ static int piece() { return static_cast<int>(threadIdx.x % pieces); }
+    __device__ __forceinline__ static int row() { return static_cast<int>(threadIdx.x / pieces); }
+};
+
 // What one warp holds of `Sixteens` times 16 rows: of each thread's rows r = 2 m + half (row 16 m + 8 half + lane/4)
 // the largest score, the sum of shares over the columns this thread has, and the mixed values.
 template <int HeadSize, int Sixteens> struct AttentionState {
@@ -78,6 +87,8 @@ __device__ __forceinline__ void pack_shares(uint32_t (&to)[4], const float (&lef
 // row_of(m, e / 2) and key 8 n + 2 (lane % 4) + e % 2.
 template <int HeadSize, int Sixteens, int Keys> struct AttentionTile {
     static constexpr int sixteens = Sixteens, rows = Sixteens * 16, threads = warp_threads;
+    // From a row to the next of those that are a multiple of 8 apart.
+    static constexpr int row_halves = HeadSize;
     using Scores = float[Sixteens][Keys / 8][4];
     using State = AttentionState<HeadSize, Sixteens>;
 
@@ -149,6 +160,7 @@ template <int HeadSize, int Sixteens, int Keys> struct AttentionTile {
 // A warpgroup's part, of 64 rows: 16 of each warp. QueryRows: that are in shared memory.
 template <int HeadSize, int Keys, int QueryRows> struct AttentionGroup {
     static constexpr int sixteens = 1, rows = group_rows, threads = group_threads;
+    static constexpr int row_halves = panel_halves;
     using Scores = float[1][Keys / 8][4];
     using State = AttentionState<HeadSize, 1>;
 

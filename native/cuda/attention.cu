@@ -24,7 +24,6 @@ template <int HeadSize, typename Tile_> struct Attention {
     using State = typename Tile::State;
     static constexpr int rows = LONGREAD_TILE_ROWS;
     static constexpr int threads = rows / Tile::rows * Tile::threads;
-    static constexpr int pieces = HeadSize / 8;
     // Halves in shared memory: the queries, and twice a block of keys and one of values.
     static constexpr int query_halves = rows * HeadSize, block_halves = block_keys * HeadSize;
     static constexpr size_t shared_bytes = (query_halves + 4 * block_halves) * sizeof(__half);
@@ -37,26 +36,34 @@ template <int HeadSize, typename Tile_> struct Attention {
         bool sinks;
     };
 
+    using Own = Copying<HeadSize, threads>;
+
     __device__ __forceinline__ static void load_queries(__half* queries, const __half* from, size_t stride, int count) {
-        for (int i = static_cast<int>(threadIdx.x); i < rows * pieces; i += threads) {
-            const int row = i / pieces, piece = i % pieces;
+        const int own_place = Tile::query_place(Own::row(), Own::piece());
+#pragma unroll
+        for (int j = 0; j < rows / Own::step; ++j) {
+            const int row = Own::row() + j * Own::step;
             const bool valid = row < count;
-            cp_async(queries + Tile::query_place(row, piece), from + (valid ? row : 0) * stride + piece * 8, valid);
+            cp_async(queries + own_place + j * Own::step * Tile::row_halves,
+                     from + (valid ? row : 0) * stride + Own::piece() * 8, valid);
         }
     }
 
     // Keys and values of positions up to `last`, zeros after it. `keys` and `values` are those of the episode's first
     // token; `sink_keys` the first sink's.
     __device__ __forceinline__ static void load_block(__half* stage, const Block& block, const __half* keys,
-                                                      const __half* values, size_t stride, const __half* sink_keys,
-                                                      size_t sink_stride, int sinks, int last) {
-        for (int i = static_cast<int>(threadIdx.x); i < block_keys * pieces; i += threads) {
-            const int row = i / pieces, piece = i % pieces, at = block.start + row;
+                                                      const __half* values, uint32_t stride, const __half* sink_keys,
+                                                      uint32_t sink_stride, int sinks, int last) {
+        const int own_place = Tile::key_place(Own::row(), Own::piece()), column = Own::piece() * 8;
+#pragma unroll
+        for (int j = 0; j < block_keys / Own::step; ++j) {
+            const int row = Own::row() + j * Own::step, at = block.start + row;
             const bool valid = at <= last && (!block.sinks || row < sinks);
-            const size_t from = valid ? static_cast<size_t>(at) : 0;
+            const uint64_t from = static_cast<uint32_t>(valid ? at : 0);
             const __half* key = block.sinks ? sink_keys + from * sink_stride : keys + from * stride;
-            cp_async(stage + Tile::key_place(row, piece), key + piece * 8, valid);
-            cp_async(stage + block_halves + Tile::key_place(row, piece), values + from * stride + piece * 8, valid);
+            __half* to = stage + own_place + j * Own::step * Tile::row_halves;
+            cp_async(to, key + column, valid);
+            cp_async(to + block_halves, values + from * stride + column, valid);
         }
     }
 
@@ -144,8 +151,8 @@ template <int HeadSize, typename A> __global__ void __launch_bounds__(A::threads
         return block;
     };
     const auto load = [&](int i) {
-        A::load_block(stages + i % 2 * 2 * A::block_halves, block_at(i), keys, values, stride, sink_keys, sink_stride,
-                      a.window.sinks, last);
+        A::load_block(stages + (i & 1) * 2 * A::block_halves, block_at(i), keys, values, static_cast<uint32_t>(stride),
+                      sink_keys, static_cast<uint32_t>(sink_stride), a.window.sinks, last);
         cp_async_commit();
     };
 
@@ -168,8 +175,8 @@ template <int HeadSize, typename A> __global__ void __launch_bounds__(A::threads
             own_row < tile.rows &&
             (block.sinks || (block.start <= own_last && block.start + block_keys - 1 > own_first - a.window.window));
         if (needed)
-            A::add_block(state, queries, stages + i % 2 * 2 * A::block_halves,
-                         stages + (i % 2 * 2 + 1) * A::block_halves, block, own_row, own_first, a.window);
+            A::add_block(state, queries, stages + (i & 1) * 2 * A::block_halves,
+                         stages + ((i & 1) * 2 + 1) * A::block_halves, block, own_row, own_first, a.window);
         __syncthreads(); // before the block is overwritten
     }
     A::store(state, a.to + (static_cast<size_t>(tile.first_row) * a.heads + head) * HeadSize,

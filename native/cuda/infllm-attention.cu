@@ -68,25 +68,27 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
     const int needed = max(0, (end_key + block_keys - 1) / block_keys - oldest);
     const int from = oldest + needed * split / a.splits, to = oldest + needed * (split + 1) / a.splits;
 
-    const size_t width = static_cast<size_t>(l.width()), query_stride = static_cast<size_t>(l.heads) * HeadSize;
+    const uint32_t width = static_cast<uint32_t>(l.width());
+    const size_t query_stride = static_cast<size_t>(l.heads) * HeadSize;
     const auto head_of = [&](int row) { return key_head * group + row % group; };
+    using Own = Copying<HeadSize, threads>;
+    constexpr int each = block_keys / Own::step, step_halves = Own::step * Tile::row_halves;
+    const int own_place = Tile::key_place(Own::row(), Own::piece());
+    const int column = key_head * HeadSize + Own::piece() * 8;
     const auto load = [&](int block) {
-        __half* stage = stages + block % 2 * 2 * block_halves;
-        // Every thread has one piece of some rows, whose places in the table it fetches before any copy waits for one.
-        constexpr int step = threads / pieces, each = block_keys / step;
-        const int piece = static_cast<int>(threadIdx.x) % pieces, first_row = static_cast<int>(threadIdx.x) / pieces;
+        __half* stage = stages + (block & 1) * 2 * block_halves + own_place;
+        // Every thread fetches its rows' places in the table before any copy waits for one.
         int at[each];
 #pragma unroll
         for (int j = 0; j < each; ++j) {
-            const int key = block * block_keys + first_row + j * step;
+            const int key = block * block_keys + Own::row() + j * Own::step;
             at[j] = key >= end_key ? -1 : a.table ? a.table[key] : key;
         }
 #pragma unroll
         for (int j = 0; j < each; ++j) {
-            const int row = first_row + j * step;
-            const size_t offset = static_cast<size_t>(max(at[j], 0)) * width + key_head * HeadSize + piece * 8;
-            cp_async(stage + Tile::key_place(row, piece), a.keys + offset, at[j] >= 0);
-            cp_async(stage + block_halves + Tile::key_place(row, piece), a.values + offset, at[j] >= 0);
+            const size_t offset = static_cast<size_t>(static_cast<uint32_t>(max(at[j], 0))) * width + column;
+            cp_async(stage + j * step_halves, a.keys + offset, at[j] >= 0);
+            cp_async(stage + block_halves + j * step_halves, a.values + offset, at[j] >= 0);
         }
         cp_async_commit();
     };
@@ -119,7 +121,7 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
         const int key = block * block_keys;
         const bool seen = left > 0 && key < sight.end(own_last) && key + block_keys > sight.begin(own_first);
         if (seen) {
-            const __half* stage = stages + block % 2 * 2 * block_halves;
+            const __half* stage = stages + (block & 1) * 2 * block_halves;
             typename Tile::Scores scores;
             Tile::multiply(scores, queries, own_row, stage);
             if (!sight.whole(own_first, own_last, key, block_keys)) {

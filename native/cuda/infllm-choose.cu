@@ -247,6 +247,12 @@ __device__ void choose_best(Shared& s, const ChooseArguments& a, const StreamBlo
         s.count = 0;
         s.left = b.tokens;
     }
+    if (b.tokens == 0) { // then none is scored
+        if (thread == 0 && ahead.now)
+            *ahead.listed = 0;
+        __syncthreads();
+        return;
+    }
     // Of the units from before the read; all of them, where they are few.
     if (from_list) {
         if (thread == 0)

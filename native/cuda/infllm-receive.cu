@@ -17,6 +17,7 @@ template <int HeadSize> struct WarpKeys {
     static constexpr int sixteens = 2, rows = 32, threads = warp_threads, at_once = 16, blocks = 4;
     uint32_t keys[sixteens][HeadSize / 16][4];
 
+    static constexpr int row_halves = HeadSize;
     template <int> __device__ static int key_place(int row, int piece) { return place<HeadSize>(row, piece); }
     __device__ static int row_of(int m, int half) {
         return m * 16 + half * 8 + static_cast<int>(threadIdx.x % warp_threads) / 4;
@@ -53,9 +54,11 @@ template <int HeadSize> struct WarpKeys {
 
 // Keys of a warpgroup, with all queries of a stage at once.
 template <int HeadSize> struct GroupKeys {
-    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads, at_once = stage_rows, blocks = 2;
+    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads, at_once = stage_rows,
+                         blocks = HeadSize == 64 ? 3 : 2;
     uint32_t keys[HeadSize / 16][4];
 
+    static constexpr int row_halves = panel_halves;
     template <int Rows> __device__ static int key_place(int row, int piece) { return panel_place<Rows>(row, piece); }
     __device__ static int row_of(int, int half) {
         const int thread = static_cast<int>(threadIdx.x % group_threads);
@@ -96,7 +99,9 @@ template <int HeadSize, typename Keys>
 __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::blocks)
     receive_kernel(const __half* queries, const float* log_sums, const StreamBlock* block, StreamLayout l,
                    const __half* rotated, float* received) {
-    constexpr int pieces = HeadSize / 8, threads = tile_keys / Keys::rows * Keys::threads;
+    constexpr int threads = tile_keys / Keys::rows * Keys::threads;
+    using Own = Copying<HeadSize, threads>;
+    constexpr int step_halves = Own::step * Keys::row_halves;
     LONGREAD_DYNAMIC_SHARED(memory);
     __half* stages = reinterpret_cast<__half*>(memory); // the keys first, then queries
     __shared__ __align__(8) float logs[2][stage_rows];  // infinite for rows that are not there
@@ -108,13 +113,14 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
     const int first = (oldest + static_cast<int>(blockIdx.x)) * tile_keys, end = b.slot + b.rows;
     if (first >= end) // the whole block
         return;
-    const size_t width = static_cast<size_t>(l.width()), stride = static_cast<size_t>(l.heads) * HeadSize;
-    for (int i = static_cast<int>(threadIdx.x); i < tile_keys * pieces; i += threads) {
-        const int row = i / pieces, piece = i % pieces;
-        const bool valid = first + row < end;
-        cp_async(stages + Keys::template key_place<tile_keys>(row, piece),
-                 rotated + static_cast<size_t>(valid ? first + row : 0) * width + key_head * HeadSize + piece * 8,
-                 valid);
+    const size_t width = static_cast<size_t>(l.width());
+    const uint32_t stride = static_cast<uint32_t>(l.heads) * HeadSize;
+    const int column = Own::piece() * 8, key_place = Keys::template key_place<tile_keys>(Own::row(), Own::piece());
+#pragma unroll
+    for (int j = 0; j < tile_keys / Own::step; ++j) {
+        const int key = first + Own::row() + j * Own::step;
+        cp_async(stages + key_place + j * step_halves,
+                 rotated + static_cast<size_t>(key < end ? key : 0) * width + key_head * HeadSize + column, key < end);
     }
     cp_async_commit();
     cp_async_wait<0>();
@@ -126,15 +132,17 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
     keys.take(stages, own_row);
     __syncthreads(); // before queries take their place
 
+    const int own_place = Keys::template key_place<stage_rows>(Own::row(), Own::piece());
+    const __half* own_queries = queries + static_cast<size_t>(head) * HeadSize + column;
     const auto load = [&](int from) {
-        const int half = from / stage_rows % 2;
-        __half* stage = stages + half * stage_rows * HeadSize;
-        for (int i = static_cast<int>(threadIdx.x); i < stage_rows * pieces; i += threads) {
-            const int row = i / pieces, piece = i % pieces;
-            const bool valid = from + row < b.rows;
-            cp_async(stage + Keys::template key_place<stage_rows>(row, piece),
-                     queries + static_cast<size_t>(valid ? from + row : 0) * stride + head * HeadSize + piece * 8,
-                     valid);
+        const int half = from / stage_rows & 1;
+        __half* stage = stages + half * stage_rows * HeadSize + own_place;
+#pragma unroll
+        for (int j = 0; j < stage_rows / Own::step; ++j) {
+            const int row = from + Own::row() + j * Own::step;
+            const bool valid = row < b.rows;
+            cp_async(stage + j * step_halves,
+                     own_queries + static_cast<uint64_t>(static_cast<uint32_t>(valid ? row : 0)) * stride, valid);
         }
         cp_async_commit();
         for (int row = static_cast<int>(threadIdx.x); row < stage_rows; row += threads)
@@ -157,7 +165,7 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
         }
         Keys::copied();
         __syncthreads(); // every thread's copies and logarithms are there
-        const int half = from / stage_rows % 2, at_first = b.slot + from, at_last = at_first + stage_rows - 1;
+        const int half = from / stage_rows & 1, at_first = b.slot + from, at_last = at_first + stage_rows - 1;
         const __half* stage = stages + half * stage_rows * HeadSize;
         const bool any = own_first <= at_last && own_last > at_first - l.n_local;
         const bool all = own_last <= at_first && own_first > at_last - l.n_local;

@@ -222,15 +222,21 @@ cudaError_t cudaMalloc(void** to, size_t bytes) {
     *to = nullptr;
     if (std::getenv("LONGREAD_EMULATED_FULL"))
         return 2;
+    // A page that nobody may touch on both sides; what is taken lies right before the later one, or behind the other.
     const size_t rounded = (bytes + 15) / 16 * 16, pages = (rounded + page - 1) / page * page;
-    void* from = mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* from = mmap(nullptr, pages + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (from == MAP_FAILED)
         return 2;
-    char* begin = static_cast<char*>(from) + (pages - rounded);
-    mprotect(static_cast<char*>(from) + pages, page, PROT_NONE);
-    std::memset(begin, 0xff, rounded); // nobody may count on zeros: bytes of a NaN
+    char* first = static_cast<char*>(from) + page;
+    if (pages > 0 && mprotect(first, pages, PROT_READ | PROT_WRITE) != 0) {
+        munmap(from, pages + 2 * page);
+        return 2;
+    }
+    const bool behind = longread::gpu::emulated::backwards;
+    char* begin = behind ? first : first + (pages - rounded);
+    std::memset(begin, behind ? 0 : 0xff, rounded); // nobody may count on zeros, nor on bytes of a NaN
     std::lock_guard<std::mutex> guard(taken_lock);
-    taken[begin] = {from, pages + page};
+    taken[begin] = {from, pages + 2 * page};
     *to = begin;
     return cudaSuccess;
 }

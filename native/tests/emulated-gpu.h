@@ -84,7 +84,8 @@ constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
 inline const char* cudaGetErrorString(cudaError_t) { return "out of memory"; }
 // LONGREAD_EMULATED_FULL: there is no memory, for tests of who goes on without it.
-// What is taken ends (to 16 bytes) where a page begins that nobody may touch: whoever goes beyond ends the program.
+// What is taken ends (to 16 bytes) where a page begins that nobody may touch, or (backwards) begins where one ends:
+// whoever goes beyond ends the program.
 cudaError_t cudaMalloc(void** to, size_t bytes);
 cudaError_t cudaFree(void* p);
 inline cudaError_t cudaMallocHost(void** to, size_t bytes) { return cudaMalloc(to, bytes); }
