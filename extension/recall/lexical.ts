@@ -3,8 +3,9 @@
  * with rarity from this repository; a symbol that the question names exactly goes first.
  */
 import type { UnitReference } from '../protocol/types'
+import { countWords, type FileWords } from './file-words'
 import { UseIndex } from './uses'
-import { questionWords, terms, type QuestionWord } from './words'
+import { identifiers, questionWords, termsOf, type QuestionWord } from './words'
 
 const k1 = 1.2
 const b = 0.75
@@ -38,6 +39,9 @@ interface Placed {
   readonly units: number
 }
 
+/** Words whose terms are remembered. */
+const mostKnown = 200_000
+
 /** Units that have gone are taken out of the postings when they are as many as the others, and at least so many. */
 const mostGone = 1024
 
@@ -53,6 +57,10 @@ export class LexicalIndex {
   private postings: number[][] = []
   /** Units by what a question may name them. */
   private symbols = new Map<string, number[]>()
+  /** What words are made of, by number; forgotten when there are many. */
+  private readonly known = new Map<string, readonly number[]>()
+  /** By a term's number: where its pair stood in what was counted last. */
+  private readonly pairs: number[] = []
   /** By a unit's number: how many terms it has. */
   private lengths: number[] = []
   private unitCount = 0
@@ -61,22 +69,37 @@ export class LexicalIndex {
   /** Raised whenever a file comes or goes. */
   version = 0
 
-  /** Adds or replaces a file; `texts` are the units' texts. */
-  put(file: string, units: readonly UnitReference[], texts: readonly string[]): void {
+  /** Adds or replaces a file; `texts` are the units' texts, or their words, counted before. */
+  put(file: string, units: readonly UnitReference[], texts: readonly string[] | FileWords): void {
     this.remove(file)
+    const written = 'words' in texts ? texts : countWords(texts)
+    const numbersOf = (words: readonly string[]) => words.flatMap((word) => this.termsOf(word))
+    const path = numbersOf(identifiers(file))
+    // By the word's number in the file: its terms.
+    const termsOf: (readonly number[] | undefined)[] = []
     const counts: number[] = []
     const first = this.lengths.length
+    let at = 0
     const ends = Uint32Array.from(units, (unit, i) => {
-      const symbol = terms(unit.symbol)
-      const all = terms(`${unit.file} ${texts[i] ?? ''}`)
-      for (let times = 0; times < symbolTimes; times++) all.push(...symbol)
-      const count = new Map<number, number>()
-      for (const term of all) {
-        const number = this.numberOf(term)
-        count.set(number, (count.get(number) ?? 0) + 1)
+      const start = counts.length
+      let length = 0
+      const add = (number: number, times: number) => {
+        length += times
+        const place = this.pairs[number] ?? -1
+        if (place >= start && counts[place] === number) counts[place + 1] = (counts[place + 1] ?? 0) + times
+        else {
+          this.pairs[number] = counts.length
+          counts.push(number, times)
+        }
       }
-      for (const [number, times] of count) counts.push(number, times)
-      this.lengths.push(all.length)
+      for (const number of path) add(number, 1)
+      for (; at < (written.ends[i] ?? 0); at += 2) {
+        const word = written.counts[at] ?? 0
+        const terms = (termsOf[word] ??= this.termsOf(written.words[word] ?? ''))
+        for (const number of terms) add(number, written.counts[at + 1] ?? 0)
+      }
+      for (const number of numbersOf(identifiers(unit.symbol))) add(number, symbolTimes)
+      this.lengths.push(length)
       return counts.length
     })
     const held: FileTerms = { units, first, counts: Uint32Array.from(counts), ends }
@@ -88,7 +111,7 @@ export class LexicalIndex {
       const number = counts[at] ?? 0
       this.unitsWith[number] = (this.unitsWith[number] ?? 0) + 1
     }
-    this.uses.put(file, units, texts)
+    this.uses.put(file, units, written)
   }
 
   remove(file: string): void {
@@ -212,6 +235,16 @@ export class LexicalIndex {
       for (let i = 0; i < (held?.units.length ?? 0); i++) places[(held?.first ?? 0) + i] = units++
     }
     return (this.placed = { of: files, places, units })
+  }
+
+  /** Numbers of the terms of a word. */
+  private termsOf(word: string): readonly number[] {
+    let numbers = this.known.get(word)
+    if (numbers === undefined) {
+      if (this.known.size >= mostKnown) this.known.clear()
+      this.known.set(word, (numbers = termsOf(word).map((term) => this.numberOf(term))))
+    }
+    return numbers
   }
 
   private numberOf(term: string): number {

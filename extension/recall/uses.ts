@@ -3,7 +3,9 @@
  * `__init__`) say nothing about who is meant and make no neighbours. Words do for calls and imports alike, in every language.
  */
 import type { UnitReference } from '../protocol/types'
+import { countWords, type FileWords } from './file-words'
 import { isCode } from './standing'
+import { isName } from './words'
 
 /** Shorter names are everyday words. */
 const shortestName = 4
@@ -46,12 +48,19 @@ export class UseIndex {
   private units = 0
   private known: { readonly of: readonly string[]; readonly uses: Uses } | undefined
 
-  /** Adds or replaces a file; `texts` are its units'. */
-  put(file: string, units: readonly UnitReference[], texts: readonly string[]): void {
+  /** Adds or replaces a file; `texts` are its units', or their words, counted before. */
+  put(file: string, units: readonly UnitReference[], texts: readonly string[] | FileWords): void {
     this.remove(file)
-    const written = texts.map((text) => {
-      const names = new Set<number>()
-      for (const [name] of text.matchAll(/[\p{L}_$][\p{L}\p{N}_$]{3,}/gu)) names.add(this.number(name))
+    const { words, counts, ends } = 'words' in texts ? texts : countWords(texts)
+    // By the word's number in the file: the name's; of what is no name, undefined.
+    const numbers = words.map((word) => (isName(word, shortestName) ? this.number(word) : undefined))
+    let at = 0
+    const written = Array.from(ends, (end) => {
+      const names: number[] = []
+      for (; at < end; at += 2) {
+        const number = numbers[counts[at] ?? 0]
+        if (number !== undefined) names.push(number)
+      }
       return Uint32Array.from(names)
     })
     const code = isCode(file)

@@ -56,10 +56,22 @@ export function termsOf(word: string): string[] {
   return terms
 }
 
+/** Of what is ASCII alone the same, several times as quick. */
+const plainIdentifier = /[A-Za-z_$][\w$]*|\d+/g
+const beyondAscii = /[\u0080-\uffff]/
+
+/** All identifiers and numbers of a text as they are written, in order, with repeats. */
+export const identifiers = (text: string): readonly string[] =>
+  text.match(beyondAscii.test(text) ? identifier : plainIdentifier) ?? []
+
+/** Whether an identifier has at least so many characters; a number is none. */
+export const isName = (word: string, least: number): boolean =>
+  word.length >= least && !/^\p{N}/u.test(word) && (word.length >= 2 * least || Array.from(word).length >= least)
+
 /** All terms of a text, in order, with repeats. */
 export function terms(text: string): string[] {
   const all: string[] = []
-  for (const [word] of text.matchAll(identifier)) all.push(...termsOf(word))
+  for (const word of identifiers(text)) all.push(...termsOf(word))
   return all
 }
 
