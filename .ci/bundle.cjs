@@ -10,6 +10,7 @@ const node = {
     'extension/main': 'extension/main.ts',
     'extension/process': 'extension/engine/process.ts',
     'extension/handlers': 'extension/engine/handlers.ts',
+    'extension/cutting-thread': 'extension/recall/cutting-thread.ts',
     // The command: VS Code starts `longread mcp` from it.
     'extension/cli': 'extension/cli.ts',
   },

@@ -20,6 +20,14 @@ export function unitTexts(text: string, units: readonly Unit[]): string[] {
   return units.map(({ startLine, endLine }) => lines.slice(startLine - 1, endLine).join('\n') + '\n')
 }
 
+/** A model's never changes, and asking a model on a GPU for all that it knows of itself takes a call to the driver. */
+const beginTokens = new WeakMap<object, number>()
+function beginTokenOf(model: Pick<NativeModel, 'info'>): number {
+  let token = beginTokens.get(model)
+  if (token === undefined) beginTokens.set(model, (token = model.info().beginToken))
+  return token
+}
+
 /** Off this thread, which has more to do while a model reads. */
 export async function layOut(
   model: Pick<NativeModel, 'tokenizeMany' | 'info'>,
@@ -34,7 +42,7 @@ export async function layOut(
     parts.push(texts[i] ?? '')
   })
   const { tokens: read, counts } = await model.tokenizeMany(parts, false)
-  const { beginToken } = model.info()
+  const beginToken = beginTokenOf(model)
   const begin = beginToken >= 0 ? [beginToken] : []
   const tokens = new Int32Array(begin.length + read.length)
   tokens.set(begin)

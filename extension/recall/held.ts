@@ -8,6 +8,7 @@ import { shortHash } from '../store/folder'
 import type { SourceFile } from '../workspace/discovery'
 import { cutUnits } from '../workspace/units'
 import { unitTexts } from './episode'
+import type { FileWords } from './file-words'
 import { KinWords } from './kin'
 import { LexicalIndex } from './lexical'
 import type { LoadedModel } from './loaded'
@@ -37,6 +38,8 @@ export interface Reading {
   readonly text: string
   readonly name: string
   readonly units: readonly Unit[]
+  /** Of the units' texts, where they were counted before. */
+  readonly words?: FileWords
   readonly tokens: number
   readonly stat?: Stat | undefined
   readonly kept: boolean
@@ -131,14 +134,17 @@ export class HeldFiles {
   }
 
   /** Without an episode (the model has no recall heads) words alone find it. Throws bad-segment when it was read for other heads. */
-  protected hold({ file, text, name, units, tokens, stat, kept }: Reading, episode: NativeEpisode | undefined): void {
+  protected hold(
+    { file, text, name, units, words, tokens, stat, kept }: Reading,
+    episode: NativeEpisode | undefined,
+  ): void {
     if (episode) this.store.put(file, episode)
     const references = units.map((unit) => ({ file, ...unit }))
     const texts = unitTexts(text, units)
     const [mark, marks] = [shortHash(text), texts.map(shortHash)]
     this.held.set(file, { units: references, name, tokens, mark, marks, stat, kept })
     this.listed = undefined
-    this.lexical.put(file, references, texts)
+    this.lexical.put(file, references, words ?? texts)
   }
 
   protected drop(file: string): void {

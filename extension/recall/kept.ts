@@ -6,9 +6,10 @@ import type { Unit } from '../protocol/types'
 import { defaultLimit, Keeper } from '../store/keeper'
 import { namingVersion, segmentName, type Naming } from '../store/naming'
 import { secretInText, secretRules } from '../workspace/secrets'
-import { cutUnits } from '../workspace/units'
 import { hasCode } from '../store/folder'
+import { cutHere, type Cutting } from './cutting'
 import { unitTexts, type Episode } from './episode'
+import type { FileWords } from './file-words'
 import type { LoadedModel } from './loaded'
 import { HeldFiles, type HeldFile, type Reading, type Stat } from './held'
 import { profileKey } from './profile'
@@ -32,6 +33,8 @@ export interface FileText extends Pick<Reading, 'file' | 'text' | 'stat'> {
 /** A file's text, ready for the model. */
 export interface LaidOut extends FileText {
   readonly units: readonly Unit[]
+  /** Of the units' texts. */
+  readonly words: FileWords
   /** Undefined where words alone find it. */
   readonly episode: Episode | undefined
   /** That will be read, header and breadcrumbs included. */
@@ -83,11 +86,15 @@ export class KeptFiles extends HeldFiles {
   }
 
   /** A text cut to units and laid out, ready for the model. */
-  protected async layOut(source: FileText, { log }: Pick<ReadingOptions, 'log'>): Promise<LaidOut> {
+  protected async layOut(
+    source: FileText,
+    { log }: Pick<ReadingOptions, 'log'>,
+    cut: Cutting = cutHere,
+  ): Promise<LaidOut> {
     const { file, text } = source
-    const units = await cutUnits(file, text, { warn: log })
+    const { units, words } = await cut(file, text, log)
     const episode = await this.reader.layOut({ file, units, texts: unitTexts(text, units) })
-    return { ...source, units, episode, tokens: episode?.tokens.length ?? 0 }
+    return { ...source, units, words, episode, tokens: episode?.tokens.length ?? 0 }
   }
 
   /** Reads files in one call of the model; then all of them are held and kept. */
@@ -98,10 +105,10 @@ export class KeptFiles extends HeldFiles {
   ): Promise<void> {
     const laidOut = files.flatMap(({ episode }) => episode ?? [])
     const read = (await this.reader.read(laidOut, signal, listeners)).values()
-    for (const { file, text, stat, units, tokens, episode } of files) {
+    for (const { file, text, stat, units, words, tokens, episode } of files) {
       const name = segmentName(this.naming, file, text)
       const keys = episode && read.next().value
-      this.hold({ file, text, name, units, tokens, stat, kept: false }, keys || undefined)
+      this.hold({ file, text, name, units, words, tokens, stat, kept: false }, keys || undefined)
     }
     const saved = files.filter(({ unsaved }) => unsaved !== true)
     await Promise.all(saved.map(({ file, stat }) => this.keep(file, stat)))

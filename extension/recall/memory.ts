@@ -15,6 +15,7 @@ import { discover, judgeText, readSource, type SourceFile } from '../workspace/d
 import { byFile, reasonFor } from '../workspace/skipped'
 import { Backlog, type Waiting } from './backlog'
 import type { LoadedModel } from './loaded'
+import { CuttingThreads, type Cutting } from './cutting'
 import type { HeldFile, Standing, Stat } from './held'
 import { Gather, type Gathered } from './gather'
 import { KeptFiles, type LaidOut, type MemoryOptions, type ReadingOptions } from './kept'
@@ -43,6 +44,9 @@ type Leaving = ReadonlyMap<string, Standing>
 
 /** Files looked at together: enough to keep libuv's four threads at work. */
 const filesAtOnce = 16
+
+/** Bytes that wait from which on threads are started to cut them. */
+const worthThreads = 300_000
 
 /** A file that was changed within this time before it was looked at may change again without its times telling (ms). */
 const coarseClock = 2000
@@ -284,7 +288,10 @@ export class Memory extends KeptFiles {
   private async drain(options: ReadOptions, urgent: boolean, isEnough = () => false): Promise<ReadingProgress> {
     const { signal, turn = uninterrupted } = options
     const progress = new ReadingProgress(this.backlog.bytes, options.progress)
-    const gather = new Gather(this.backlog, this.reader.together, (next, either) => this.ready(next, either, options))
+    // A processor reads slower than one thread cuts.
+    const threads = this.reader.together > 0 && this.backlog.bytes > worthThreads ? new CuttingThreads() : undefined
+    const prepare = (next: Waiting, either: AbortSignal) => this.ready(next, either, options, threads?.cut)
+    const gather = new Gather(this.backlog, this.reader.together, prepare)
     try {
       for (;;) {
         // Whoever comes in between must find waiting what is not read.
@@ -306,6 +313,7 @@ export class Memory extends KeptFiles {
       }
     } finally {
       await gather.putBack()
+      await threads?.close()
     }
     if (!urgent) progress.finish()
     return progress
@@ -333,7 +341,7 @@ export class Memory extends KeptFiles {
   }
 
   /** A file that waited, as it is now: left out, held without the model, or ready to be read. */
-  private async ready(next: Waiting, signal: AbortSignal, options: ReadOptions): Promise<Ready> {
+  private async ready(next: Waiting, signal: AbortSignal, options: ReadOptions, cut?: Cutting): Promise<Ready> {
     if (signal.aborted) throw cancelled()
     const { file, wanted } = next
     const typed = this.unsavedTexts.get(file)
@@ -348,7 +356,7 @@ export class Memory extends KeptFiles {
     // It may have changed back, or another process may have read it meanwhile.
     const how = await this.take(now)
     if (how) return how === 'reused' ? { how } : {}
-    return { read: await this.layOut(now, options) }
+    return { read: await this.layOut(now, options, cut) }
   }
 }
 
