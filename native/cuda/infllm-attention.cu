@@ -21,20 +21,19 @@ struct PartArguments {
 };
 
 // Of the window: keys are slots. Of the far part: places in the table.
-struct Sight {
-    bool far;
+template <bool Far> struct Sight {
     int slot;           // of the read's or block's first token
     int n_local, start; //
     int fixed, total;   // of the far part
     __device__ bool sees(int row, int key) const {
         const int at = slot + row;
-        return far ? key < fixed || (key < total && key - fixed <= at - n_local - start)
+        return Far ? key < fixed || (key < total && key - fixed <= at - n_local - start)
                    : key <= at && key > at - n_local;
     }
     // Keys that rows [first, last] see: the first and one behind the last.
-    __device__ int begin(int first) const { return far ? 0 : max(0, slot + first - n_local + 1); }
+    __device__ int begin(int first) const { return Far ? 0 : max(0, slot + first - n_local + 1); }
     __device__ int end(int last) const {
-        return far ? fixed + max(0, min(total - fixed, slot + last - n_local - start + 1)) : slot + last + 1;
+        return Far ? fixed + max(0, min(total - fixed, slot + last - n_local - start + 1)) : slot + last + 1;
     }
     // Whether rows [first, last] see all of [key, key + count).
     __device__ bool whole(int first, int last, int key, int count) const {
@@ -45,7 +44,7 @@ struct Sight {
 template <int HeadSize> using WarpTile = AttentionTile<HeadSize, 2, block_keys>;
 template <int HeadSize> using GroupTile = AttentionGroup<HeadSize, block_keys, tile_rows>;
 
-template <int HeadSize, typename Tile>
+template <int HeadSize, typename Tile, bool Far>
 __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) part_kernel(PartArguments a) {
     constexpr int threads = tile_rows / Tile::rows * Tile::threads;
     constexpr int pieces = HeadSize / 8, block_halves = block_keys * HeadSize;
@@ -59,8 +58,7 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
     const int lane = static_cast<int>(threadIdx.x % warp_threads);
     const int first = tile * tile_rows, count = min(tile_rows, a.rows * group - first);
     const StreamBlock b = *a.block;
-    const Sight sight{a.table != nullptr,      b.slot, l.n_local, b.start, a.far ? a.far->fixed : 0,
-                      a.far ? a.far->total : 0};
+    const Sight<Far> sight{b.slot, l.n_local, b.start, Far ? a.far->fixed : 0, Far ? a.far->total : 0};
 
     // Blocks of keys that this tile needs, and of those this split's.
     const int first_token = first / group, last_token = (first + count - 1) / group;
@@ -73,23 +71,26 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
     const auto head_of = [&](int row) { return key_head * group + row % group; };
     using Own = Copying<HeadSize, threads>;
     constexpr int each = block_keys / Own::step, step_halves = Own::step * Tile::row_halves;
-    const int own_place = Tile::key_place(Own::row(), Own::piece());
-    const int column = key_head * HeadSize + Own::piece() * 8;
+    // Of the far part: rows of a block's keys, fetched two blocks before they are, so that no copy waits for its place.
+    __shared__ int places[4][Far ? block_keys : 1];
+    const auto load_places = [&](int block) {
+        const int key = block * block_keys + static_cast<int>(threadIdx.x);
+        if (Far && threadIdx.x < block_keys)
+            cp_async_word(&places[block & 3][threadIdx.x], a.table + (key < end_key ? key : 0), key < end_key);
+    };
     const auto load = [&](int block) {
-        __half* stage = stages + (block & 1) * 2 * block_halves + own_place;
-        // Every thread fetches its rows' places in the table before any copy waits for one.
-        int at[each];
+        __half* stage = stages + (block & 1) * 2 * block_halves + Tile::key_place(Own::row(), Own::piece());
+        const int column = key_head * HeadSize + Own::piece() * 8;
 #pragma unroll
         for (int j = 0; j < each; ++j) {
-            const int key = block * block_keys + Own::row() + j * Own::step;
-            at[j] = key >= end_key ? -1 : a.table ? a.table[key] : key;
+            const int row = Own::row() + j * Own::step, key = block * block_keys + row;
+            const bool valid = key < end_key;
+            const int at = Far ? places[block & 3][row] : valid ? key : 0; // no key: 0
+            const size_t offset = static_cast<size_t>(static_cast<uint32_t>(at)) * width + column;
+            cp_async(stage + j * step_halves, a.keys + offset, valid);
+            cp_async(stage + block_halves + j * step_halves, a.values + offset, valid);
         }
-#pragma unroll
-        for (int j = 0; j < each; ++j) {
-            const size_t offset = static_cast<size_t>(static_cast<uint32_t>(max(at[j], 0))) * width + column;
-            cp_async(stage + j * step_halves, a.keys + offset, at[j] >= 0);
-            cp_async(stage + block_halves + j * step_halves, a.values + offset, at[j] >= 0);
-        }
+        load_places(block + 2);
         cp_async_commit();
     };
 
@@ -102,6 +103,13 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
             const int at = first + (valid ? row : 0);
             cp_async(queries + Tile::query_place(row, piece),
                      a.queries + at / group * query_stride + head_of(at) * HeadSize + piece * 8, valid);
+        }
+        if (Far) {
+            load_places(from);
+            load_places(from + 1);
+            cp_async_commit();
+            cp_async_wait<0>();
+            __syncthreads();
         }
         load(from); // one group with the queries
     }
@@ -165,7 +173,7 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
 }
 
 template <int HeadSize, typename Tile> void start_with(const PartArguments& a, cudaStream_t stream) {
-    const auto kernel = part_kernel<HeadSize, Tile>;
+    const auto kernel = a.table ? part_kernel<HeadSize, Tile, true> : part_kernel<HeadSize, Tile, false>;
     const size_t bytes = static_cast<size_t>(tile_rows + 4 * block_keys) * HeadSize * sizeof(__half);
     check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(bytes)),

@@ -48,6 +48,14 @@ __device__ inline void cp_async(void* shared, const void* from, bool valid) {
                  : "memory");
 }
 
+// The same of 4 bytes.
+__device__ inline void cp_async_word(void* shared, const void* from, bool valid) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
+                 :
+                 : "r"(shared_address(shared)), "l"(from), "r"(valid ? 4 : 0)
+                 : "memory");
+}
+
 __device__ inline void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
 // Until all groups of this thread but the last `Pending` are there.

@@ -23,14 +23,15 @@ namespace {
 struct Copy {
     void* to;
     const void* from;
+    size_t bytes;
     bool valid;
 };
 
 void copy(const Copy& one) {
     if (one.valid)
-        std::memcpy(one.to, one.from, 16);
+        std::memcpy(one.to, one.from, one.bytes);
     else
-        std::memset(one.to, 0, 16);
+        std::memset(one.to, 0, one.bytes);
 }
 
 struct Barrier {
@@ -182,15 +183,15 @@ const uint64_t (*exchange(const uint64_t* mine, int number))[most_words] {
     return all;
 }
 
-void copy_later(void* to, const void* from, bool valid) {
-    if (reinterpret_cast<uintptr_t>(to) % 16 != 0 || reinterpret_cast<uintptr_t>(from) % 16 != 0) {
-        std::fputs("a copy is not aligned to 16 bytes\n", stderr);
+void copy_later(void* to, const void* from, size_t bytes, bool valid) {
+    if (reinterpret_cast<uintptr_t>(to) % bytes != 0 || reinterpret_cast<uintptr_t>(from) % bytes != 0) {
+        std::fputs("a copy is not aligned to its bytes\n", stderr);
         std::abort();
     }
     if (backwards) // may come at once just as well
-        copy({to, from, valid});
+        copy({to, from, bytes, valid});
     else
-        fibres[static_cast<size_t>(current)].copies.back().push_back({to, from, valid});
+        fibres[static_cast<size_t>(current)].copies.back().push_back({to, from, bytes, valid});
 }
 
 void commit_copies() { fibres[static_cast<size_t>(current)].copies.emplace_back(); }

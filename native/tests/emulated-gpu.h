@@ -150,7 +150,7 @@ void wait_for_warp();
 // Gives each thread of a warp what all its threads give: [lane][words].
 constexpr int most_words = 8;
 const uint64_t (*exchange(const uint64_t* words, int count))[most_words];
-void copy_later(void* to, const void* from, bool valid);
+void copy_later(void* to, const void* from, size_t bytes, bool valid);
 void commit_copies();
 void wait_for_copies(int pending);
 
@@ -194,7 +194,8 @@ inline void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1)
     emulated::wait_for_warp();
 }
 
-inline void cp_async(void* shared, const void* from, bool valid) { emulated::copy_later(shared, from, valid); }
+inline void cp_async(void* shared, const void* from, bool valid) { emulated::copy_later(shared, from, 16, valid); }
+inline void cp_async_word(void* shared, const void* from, bool valid) { emulated::copy_later(shared, from, 4, valid); }
 inline void cp_async_commit() { emulated::commit_copies(); }
 inline void prefetch(const void* p) { // must be there
     volatile char there = *static_cast<const char*>(p);
