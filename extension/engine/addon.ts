@@ -322,6 +322,14 @@ export interface MemoryEvent {
 }
 
 /** A stream read by InfLLM's method. A running call keeps the model. */
+/** Which units may be looked up: by themselves all. */
+export interface UnitCandidates {
+  /** Those that begin before this token of the stream. */
+  readonly before?: number
+  /** Ahead of all others those that begin in one of these ranges of tokens: pairs, end exclusive, rising. */
+  readonly first?: Int32Array
+}
+
 export interface NativeInfLlm {
   info(): {
     readonly tokens: number
@@ -339,10 +347,11 @@ export interface NativeInfLlm {
   unitStarts(): Int32Array
   /**
    * Goes on reading. `lengths` cuts these tokens into units (longer ones than blockSize evenly); empty: blocks of blockSize, if it was
-   * empty from the first call on. `logits`: [row][vocabulary]; `trace`: the units of each execution block.
+   * empty from the first call on. `logits`: [row][vocabulary]; `trace`: the units of each execution block. Execution blocks begin anew
+   * with each call.
    */
   read(
-    request: {
+    request: UnitCandidates & {
       readonly tokens: Int32Array
       readonly lengths: Int32Array
       readonly rows: Int32Array

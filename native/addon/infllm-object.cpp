@@ -44,6 +44,23 @@ InfLlmParameters parameters_of(const Napi::Object& from) {
     return p;
 }
 
+// `before`, a number of tokens, and `first`, an Int32Array of where ranges of tokens begin and end; both may be left
+// out.
+Candidates candidates_of(const Napi::Object& request) {
+    Candidates candidates;
+    const Napi::Value before = request.Get("before"), first = request.Get("first");
+    if (!before.IsUndefined())
+        candidates.before = static_cast<int>(number(request, "before"));
+    if (first.IsUndefined())
+        return candidates;
+    const auto bounds = tokens_of(first, "first");
+    if (bounds.size() % 2 != 0)
+        throw Error("usage", "first must be pairs of where a range of tokens begins and ends.");
+    for (size_t i = 0; i < bounds.size(); i += 2)
+        candidates.first.emplace_back(bounds[i], bounds[i + 1]);
+    return candidates;
+}
+
 // [layer][list] of units
 Napi::Array units_to(Napi::Env env, const std::vector<UnitLists>& layers) {
     Napi::Array result = Napi::Array::New(env);
@@ -165,6 +182,7 @@ Napi::Value InfLlmObject::read(const Napi::CallbackInfo& call) {
         auto lengths = tokens_of(field(request, "lengths"), "lengths");
         auto rows = tokens_of(field(request, "rows"), "rows");
         const bool traced = field(request, "trace").ToBoolean().Value();
+        const Candidates candidates = candidates_of(request);
         auto cancel = CancelObject::of(call[1]);
         struct Read {
             std::vector<float> logits;
@@ -178,7 +196,7 @@ Napi::Value InfLlmObject::read(const Napi::CallbackInfo& call) {
                 const TakesDown<std::shared_ptr<Held>> after{held};
                 Read read;
                 read.logits =
-                    read_stream(*held->memory, tokens, {lengths.begin(), lengths.end()}, rows,
+                    read_stream(*held->memory, tokens, {lengths.begin(), lengths.end()}, rows, candidates,
                                 traced ? &read.trace : nullptr, *cancel, [&](int done) { report(int(done)); });
                 return read;
             },

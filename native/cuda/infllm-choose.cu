@@ -4,7 +4,7 @@
 // and has them fetched; what the blocks themselves made is added when their turn comes.
 #include "cuda/block-max.cuh"
 #include "cuda/check.cuh"
-#include "cuda/infllm.cuh"
+#include "cuda/first-units.cuh"
 
 namespace longread::gpu {
 namespace {
@@ -21,7 +21,7 @@ struct ChooseArguments {
     const int32_t *forced, *forced_count;
     UnitPlaces places;
     LookUpArrays arrays;
-    NewUnits fresh;
+    UnitKeys keys;
     StreamLayout layout;
     int32_t *chosen, *chosen_count;
 };
@@ -222,8 +222,8 @@ __device__ int found_at(const Shared& s, int unit) {
 // A unit's score, by one warp.
 __device__ uint32_t score_of(const ChooseArguments& a, int unit, int lane) {
     const int numbers = a.layout.heads * a.layout.head_size;
-    const __half* key = a.fresh.chunks[unit / units_of_chunk] +
-                        (static_cast<size_t>(a.fresh.layer) * units_of_chunk + unit % units_of_chunk) * numbers;
+    const __half* key = a.keys.chunks[unit / units_of_chunk] +
+                        (static_cast<size_t>(a.keys.layer) * units_of_chunk + unit % units_of_chunk) * numbers;
     float sum = 0;
 #pragma unroll 4
     for (int i = lane; i < numbers / 8; i += warp_threads) {
@@ -234,7 +234,7 @@ __device__ uint32_t score_of(const ChooseArguments& a, int unit, int lane) {
                      w = unpacked_halves(k.w);
         sum += m.x * x.x + m.y * x.y + m.z * y.x + m.w * y.y + n.x * z.x + n.y * z.y + n.z * w.x + n.w * w.y;
     }
-    return rank_of(warp_sum(sum));
+    return ranked(rank_of(warp_sum(sum)), unit, a.keys.first);
 }
 
 // Chooses by score into s.picked.
@@ -443,10 +443,10 @@ __global__ void __launch_bounds__(threads) choose_kernel(ChooseArguments a) {
 } // namespace
 
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,
-                  const UnitPlaces& places, const LookUpArrays& arrays, const NewUnits& fresh,
+                  const UnitPlaces& places, const LookUpArrays& arrays, const UnitKeys& keys,
                   const StreamLayout& layout, int32_t* chosen, int32_t* chosen_count, cudaStream_t stream) {
     launch(choose_kernel, dim3(1), threads, 0, stream,
-           ChooseArguments{block, units, forced, forced_count, places, arrays, fresh, layout, chosen, chosen_count});
+           ChooseArguments{block, units, forced, forced_count, places, arrays, keys, layout, chosen, chosen_count});
 }
 
 } // namespace longread::gpu

@@ -3,7 +3,7 @@
 // which have 22 bits together.
 #include "cuda/block-max.cuh"
 #include "cuda/check.cuh"
-#include "cuda/infllm.cuh"
+#include "cuda/first-units.cuh"
 #include "cuda/mma.cuh"
 
 namespace longread::gpu {
@@ -52,10 +52,10 @@ __host__ __device__ inline int mean_stride(int numbers) { return numbers + 32; }
 
 struct ScoreArguments {
     const float* mean; // [block][number]
-    __half* const* chunks;
+    UnitKeys keys;
     const StreamBlock* blocks;
-    int layer, count, numbers, step; // units from one of a block's tiles to its next
-    int stride;                      // of `scores`
+    int count, numbers, step; // units from one of a block's tiles to its next
+    int stride;               // of `scores`
     uint32_t* scores;
 };
 
@@ -80,8 +80,8 @@ __global__ void __launch_bounds__(threads) score_kernel(ScoreArguments a) {
     __syncthreads();
     const int block = lane / 4, piece = lane % 4 * 8;
     for (int first = static_cast<int>(blockIdx.x) * tile_units; first < units; first += a.step) {
-        const __half* keys = a.chunks[first / units_of_chunk] +
-                             (static_cast<size_t>(a.layer) * units_of_chunk + first % units_of_chunk) * a.numbers;
+        const __half* keys = a.keys.chunks[first / units_of_chunk] +
+                             (static_cast<size_t>(a.keys.layer) * units_of_chunk + first % units_of_chunk) * a.numbers;
         const int last = units - 1 - first; // behind it rows are others' once more
         const __half* upper = keys + static_cast<size_t>(min(last, lane / 4)) * a.numbers + piece;
         const __half* lower = keys + static_cast<size_t>(min(last, lane / 4 + 8)) * a.numbers + piece;
@@ -110,7 +110,8 @@ __global__ void __launch_bounds__(threads) score_kernel(ScoreArguments a) {
             float sum = 0;
             for (int w = 0; w < warps; ++w)
                 sum += parts[w][unit][of];
-            a.scores[static_cast<size_t>(of) * a.stride + first + unit] = rank_of(sum);
+            a.scores[static_cast<size_t>(of) * a.stride + first + unit] =
+                ranked(rank_of(sum), first + unit, a.keys.first);
         }
         __syncthreads(); // before the parts are overwritten
     }
@@ -124,7 +125,7 @@ void mean_queries(const __half* far, const StreamBlock* blocks, int count, const
            mean_threads, 0, stream, far, blocks, l.heads, l.head_size, mean);
 }
 
-void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* blocks, int count, int most,
+void score_units(const float* mean, const UnitKeys& keys, const StreamBlock* blocks, int count, int most,
                  const StreamLayout& l, int stride, uint32_t* scores, cudaStream_t stream) {
     const int numbers = l.heads * l.head_size, grid = min(most_blocks, blocks_for(most, tile_units));
     const int bytes = 2 * mean_stride(numbers) * static_cast<int>(sizeof(__half)); // of a block
@@ -135,7 +136,7 @@ void score_units(const float* mean, __half* const* chunks, int layer, const Stre
                                    cudaFuncAttributeMaxDynamicSharedMemorySize, now * bytes),
               "the GPU has too little shared memory");
         launch(score_kernel, dim3(static_cast<unsigned>(grid)), threads, static_cast<size_t>(now * bytes), stream,
-               ScoreArguments{mean + static_cast<size_t>(first) * numbers, chunks, blocks, layer, now, numbers,
+               ScoreArguments{mean + static_cast<size_t>(first) * numbers, keys, blocks, now, numbers,
                               grid * tile_units, stride, scores + static_cast<size_t>(first) * stride});
     }
 }

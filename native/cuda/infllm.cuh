@@ -41,7 +41,7 @@ struct StreamBlock {
     int first_row, rows; // of the read
     int slot;            // of the first token
     int start;           // of the oldest token that is in no unit yet
-    int sinks, units;    // that there are
+    int sinks, units;    // that there are; of units, that may be looked up
     int rest;            // tokens from `start` on that are out of the last token's window
     int base;            // position in the stream of slot 0
     int tokens;          // that may be chosen; 0: none is looked up
@@ -99,11 +99,20 @@ struct LookUpArrays {
     LookAhead ahead;
 };
 
-// Where the representative keys of units are that are not among the old ones. chunks: [chunk], each
+// Units that come before all others whatever these score: those that begin in one of the ranges, pairs of positions in
+// the stream, rising. None where there are no ranges.
+struct FirstUnits {
+    const StreamUnit* units;
+    const int32_t* ranges;
+    int count; // of ranges
+};
+
+// The representative keys of a layer's units, and which of these come first. chunks: [chunk], each
 // [layer][unit][head][head_size] F16.
-struct NewUnits {
+struct UnitKeys {
     __half* const* chunks;
     int layer;
+    FirstUnits first;
 };
 
 // Queries, keys and values of a read as the projection gives them, qkv [row][head][head_size], are made ready: biases
@@ -139,7 +148,7 @@ void mean_queries(const __half* far, const StreamBlock* blocks, int count, const
 // scores [block][unit], of `stride` numbers a block: of the means of `count` blocks of a read, at most blocks_at_once,
 // with a layer's representative keys of the old units, of which there may be `most`. Off the reference by at most 1e-4
 // of each score, and 1e-4.
-void score_units(const float* mean, __half* const* chunks, int layer, const StreamBlock* blocks, int count, int most,
+void score_units(const float* mean, const UnitKeys& keys, const StreamBlock* blocks, int count, int most,
                  const StreamLayout& layout, int stride, uint32_t* scores, cudaStream_t stream);
 // The best units within the block's budget, best first by score (the older one where scores are equal; one that does
 // not fit is left out), or those of `forced` where forced_count is not negative; which of them must be fetched and
@@ -149,7 +158,7 @@ void score_units(const float* mean, __half* const* chunks, int layer, const Stre
 // Ahead (arrays.ahead.now): the same of the old units alone, while the block before this one may be computed, whose
 // places are left alone; what finds no place is not fetched, and there is neither a table nor anything chosen.
 void choose_units(const StreamBlock* block, const StreamUnit* units, const int32_t* forced, const int32_t* forced_count,
-                  const UnitPlaces& places, const LookUpArrays& arrays, const NewUnits& fresh,
+                  const UnitPlaces& places, const LookUpArrays& arrays, const UnitKeys& keys,
                   const StreamLayout& layout, int32_t* chosen, int32_t* chosen_count, cudaStream_t stream);
 // Copies what choose_units() wants from the memory where it rests. At most `most` units.
 void fetch_units(const StreamUnit* units, const LookUpArrays& arrays, int most, int layer, const StreamLayout& layout,

@@ -57,6 +57,11 @@ LONGREAD_EXPORT int32_t longread_cuda_stream_use(LongreadStream* stream, const i
     return done([&] { stream->stream.use(counts, units); });
 }
 
+LONGREAD_EXPORT int32_t longread_cuda_stream_among(LongreadStream* stream, int32_t before, const int32_t* first,
+                                                   int32_t count) {
+    return done([&] { stream->stream.look_among(before, first, count); });
+}
+
 LONGREAD_EXPORT int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t block, int32_t* counts,
                                                   int32_t* units) {
     return done([&] { stream->stream.used(block, counts, units); });

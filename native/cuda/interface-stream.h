@@ -56,6 +56,9 @@ int32_t longread_cuda_stream_rewind(LongreadStream* stream);
 // Units that layers use from now on. counts: [layer], negative where units are looked up; units: [layer][its count],
 // rising, of at most topk * block_size tokens.
 int32_t longread_cuda_stream_use(LongreadStream* stream, const int32_t* counts, const int32_t* units);
+// Among which units those are looked up that are not given, from now on: those that begin before position `before`;
+// ahead of all others those that begin in one of `count` ranges, first: pairs of positions, rising. At first among all.
+int32_t longread_cuda_stream_among(LongreadStream* stream, int32_t before, const int32_t* first, int32_t count);
 // What each layer used for block `block` of the last read; nothing before the first. counts: [layer]; units:
 // [layer][LONGREAD_MOST_CHOSEN]
 int32_t longread_cuda_stream_used(LongreadStream* stream, int32_t block, int32_t* counts, int32_t* units);

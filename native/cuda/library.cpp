@@ -43,6 +43,7 @@ std::shared_ptr<const Library> Library::load(const std::string& file, std::strin
     find("longread_cuda_stream_mark", library->stream_mark);
     find("longread_cuda_stream_rewind", library->stream_rewind);
     find("longread_cuda_stream_use", library->stream_use);
+    find("longread_cuda_stream_among", library->stream_among);
     find("longread_cuda_stream_used", library->stream_used);
     find("longread_cuda_stream_state", library->stream_state);
     find("longread_cuda_stream_starts", library->stream_starts);

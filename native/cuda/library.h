@@ -35,6 +35,7 @@ struct Library {
     decltype(&longread_cuda_stream_mark) stream_mark;
     decltype(&longread_cuda_stream_rewind) stream_rewind;
     decltype(&longread_cuda_stream_use) stream_use;
+    decltype(&longread_cuda_stream_among) stream_among;
     decltype(&longread_cuda_stream_used) stream_used;
     decltype(&longread_cuda_stream_state) stream_state;
     decltype(&longread_cuda_stream_starts) stream_starts;

@@ -125,7 +125,13 @@ void UnitStream::plan(int count) {
         throw std::runtime_error("the stream is longer than can be counted");
     blocks_.clear();
     leaving_.clear();
-    const int old = static_cast<int>(units_.size());
+    // What layers look up is among the units that begin early enough.
+    const auto known = [&] {
+        const auto end = std::partition_point(units_.begin(), units_.end(),
+                                              [&](const StreamUnit& unit) { return forces_ || unit.first < before_; });
+        return static_cast<int>(end - units_.begin());
+    };
+    const int old = known();
     for (int first = 0; first < count; first += shape_.exc_block_size) {
         StreamBlock b{};
         b.first_row = first;
@@ -133,7 +139,7 @@ void UnitStream::plan(int count) {
         b.slot = place_.used;
         b.start = place_.start;
         b.sinks = place_.sinks;
-        b.units = static_cast<int>(units_.size());
+        b.units = known();
         b.rest = shape_.topk > 0 ? std::max(0, place_.used + b.rows - shape_.n_local - place_.start) : 0;
         b.base = place_.base;
         b.tokens = shape_.topk * shape_.block_size;

@@ -232,13 +232,14 @@ std::vector<uint64_t> UnitStream::token_state(bool wanted) const {
                                 static_cast<uint64_t>(score_grid(0)),
                                 static_cast<uint64_t>(most_fetched(0)),
                                 score_stride(),
+                                static_cast<uint64_t>(first_count_),
                                 static_cast<uint64_t>(layout_.rows)};
     const auto add = [&](const auto&... buffers) {
         (state.push_back(reinterpret_cast<uint64_t>(buffers.data())), ...);
     };
     add(keys_, values_, rotated_, received_, place_unit_, place_used_, units_there_, chunks_there_, tokens_,
         blocks_there_, x_, logits_, logits_here_, mean_, window_partial_, window_logs_, far_partial_, far_logs_,
-        log_sums_, normed_, wide_, near_, far_, scores_, table_, chosen_, chosen_count_);
+        log_sums_, first_, normed_, wide_, near_, far_, scores_, table_, chosen_, chosen_count_);
     return state;
 }
 
@@ -392,7 +393,7 @@ void UnitStream::score(int l, size_t first, const Stream& stream) {
     if (blocks_[first].old == 0 || blocks_[first].tokens == 0)
         return;
     const size_t count = std::min<size_t>(blocks_at_once, blocks_.size() - first);
-    score_units(mean_.data() + first * mixed_width(), chunks_there_.data(), l, blocks_there_.data() + first,
+    score_units(mean_.data() + first * mixed_width(), unit_keys(l), blocks_there_.data() + first,
                 static_cast<int>(count), score_grid(first), layout_, static_cast<int>(score_stride()), scores_.data(),
                 stream);
     lap(Stage::score, stream);
@@ -414,8 +415,7 @@ void UnitStream::choose(int l, size_t i, const LookUpArrays& arrays, cudaStream_
     choose_units(
         blocks_there_.data() + i, units_there_.data(), forced_.data() + lists, forced_count_.data() + l,
         {place_unit_.data() + static_cast<size_t>(l) * places, place_used_.data() + static_cast<size_t>(l) * places},
-        arrays, {chunks_there_.data(), l}, layout_, chosen_.data() + used * most_chosen, chosen_count_.data() + used,
-        stream);
+        arrays, unit_keys(l), layout_, chosen_.data() + used * most_chosen, chosen_count_.data() + used, stream);
 }
 
 // Units that may have to be fetched for a block; and that there may be to be scored. In steps, so that they seldom
@@ -510,6 +510,17 @@ void UnitStream::use(const int32_t* counts, const int32_t* units) {
     }
     forced_.upload(lists.data(), lists.size());
     forced_count_.upload(counts, layers_.size());
+}
+
+void UnitStream::look_among(int before, const int32_t* first, int count) {
+    check(cudaSetDevice(device_), "the GPU cannot be used");
+    for (int i = 0, end = 0; i < count; end = first[2 * i + 1], ++i)
+        if (first[2 * i] < end || first[2 * i + 1] <= first[2 * i])
+            throw std::runtime_error("what is looked up first is out of order");
+    before_ = before;
+    first_count_ = count;
+    if (count > 0)
+        first_.upload(first, 2 * static_cast<size_t>(count));
 }
 
 void UnitStream::used(int block, int32_t* counts, int32_t* units) {

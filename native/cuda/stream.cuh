@@ -10,6 +10,7 @@
 #include "cuda/recording.cuh"
 #include "cuda/unit-file.cuh"
 #include "cuda/unit-pages.cuh"
+#include <climits>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -29,6 +30,7 @@ class UnitStream {
     void mark();
     void rewind();
     void use(const int32_t* counts, const int32_t* units);
+    void look_among(int before, const int32_t* first, int count);
     void used(int block, int32_t* counts, int32_t* units);
     LongreadStreamState state();
     void starts(int32_t* to) const;
@@ -92,6 +94,9 @@ class UnitStream {
     void look_up(int layer, size_t block, bool ahead);
     // Parts that the keys of the window are split into.
     static int window_splits(int rows, const StreamLayout& layout);
+    UnitKeys unit_keys(int layer) const {
+        return {chunks_there_.data(), layer, {units_there_.data(), first_.data(), first_count_}};
+    }
     size_t score_stride() const { return scores_.size() / blocks_at_once; }
     void leave(const Leaving& leaving, int first, int layers);
     void logits_of(int first, int count);
@@ -176,6 +181,9 @@ class UnitStream {
     Buffer<int32_t> chosen_, chosen_count_; // [block of the read][layer][most_chosen], [block][layer]
     Buffer<int32_t> forced_, forced_count_; // [layer][most_chosen], [layer]
     bool forces_ = false;
+    int before_ = INT_MAX;  // units that begin before this position are looked up
+    Buffer<int32_t> first_; // [range][from, end]
+    int first_count_ = 0;
 };
 
 } // namespace longread::gpu

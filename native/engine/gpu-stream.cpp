@@ -162,6 +162,18 @@ void GpuStream::use(const std::vector<UnitLists>& units) {
     done(place_.library->stream_use(stream_, counts.data(), all.data()));
 }
 
+void GpuStream::look_among(const Candidates& candidates) {
+    check_candidates(candidates);
+    if (!stream_ && candidates.all())
+        return;
+    std::vector<int32_t> ranges;
+    for (const auto& [from, to] : candidates.first)
+        ranges.insert(ranges.end(), {from, to});
+    begin();
+    done(place_.library->stream_among(stream_, candidates.before, ranges.data(),
+                                      static_cast<int32_t>(candidates.first.size())));
+}
+
 const std::vector<UnitLists>& GpuStream::used_units() const {
     if (!used_known_)
         used_ = used_in(blocks_ - 1);

@@ -26,6 +26,7 @@ class GpuStream : public UnitMemory {
     void save(const std::string& path, const std::string& identity) override;
     void restore(const std::string& path, const std::string& identity) override;
     void use(const std::vector<UnitLists>& units) override;
+    void look_among(const Candidates& candidates) override;
     const std::vector<UnitLists>& used_units() const override;
     std::vector<UnitLists> used_in(int block) const override;
     int units() const override { return static_cast<int>(starts().size()) - 1; }

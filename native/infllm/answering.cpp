@@ -5,14 +5,15 @@
 namespace longread {
 
 std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
-                               const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
-                               const std::function<void(int)>& progress) {
+                               const std::vector<int32_t>& rows, const Candidates& candidates, UnitTrace* trace,
+                               const Cancel& cancel, const std::function<void(int)>& progress) {
     const int total = static_cast<int>(tokens.size()), most = memory.most_tokens();
     if (!lengths.empty()) {
         if (std::accumulate(lengths.begin(), lengths.end(), 0LL) != total)
             throw Error("usage", "The units do not have as many tokens as are read.");
         memory.cut(lengths);
     }
+    memory.look_among(candidates);
     std::vector<float> all, logits;
     for (int first = 0; first < total; first += most) {
         const int count = std::min(most, total - first);
@@ -57,8 +58,8 @@ bool answer(UnitMemory& memory, const Tokenizer& tokenizer, const MemoryAnswerOp
         std::vector<int> length;
         if (memory.is_cut())
             length = {static_cast<int>(options.tokens.size())};
-        return read_stream(memory, options.tokens, length, {static_cast<int32_t>(options.tokens.size()) - 1}, nullptr,
-                           cancel, listeners.on_prefill);
+        return read_stream(memory, options.tokens, length, {static_cast<int32_t>(options.tokens.size()) - 1}, {},
+                           nullptr, cancel, listeners.on_prefill);
     };
     auto use_found = [&] {
         std::vector<UnitLists> found = memory.used_units();

@@ -10,11 +10,11 @@ namespace longread {
 using UnitTrace = std::vector<std::vector<UnitLists>>;
 
 // Reads tokens in execution blocks. `lengths`: of the units they are cut into (UnitMemory::cut), or empty. `rows`:
-// tokens whose logits are given, rising, [row][vocabulary]. `trace`, where not null, gets an entry for each block.
-// `progress` gets the tokens read so far. Throws like UnitMemory::read.
+// tokens whose logits are given, rising, [row][vocabulary]. `candidates`: the units that may be looked up. `trace`,
+// where not null, gets an entry for each block. `progress` gets the tokens read so far. Throws like UnitMemory::read.
 std::vector<float> read_stream(UnitMemory& memory, const std::vector<int32_t>& tokens, const std::vector<int>& lengths,
-                               const std::vector<int32_t>& rows, UnitTrace* trace, const Cancel& cancel,
-                               const std::function<void(int)>& progress);
+                               const std::vector<int32_t>& rows, const Candidates& candidates, UnitTrace* trace,
+                               const Cancel& cancel, const std::function<void(int)>& progress);
 
 // When units are looked up while an answer is made: for every token, as in the paper, or once for the question.
 enum class LookUps { each, once };

@@ -188,7 +188,8 @@ void InfLlm::set_inputs(const int32_t* tokens, const std::vector<int32_t>& rows)
     for (int i = 0; i < shape_.count && far > 0; ++i) {
         ggml_fp16_t* row = mask.data() + static_cast<size_t>(i) * (far + static_cast<size_t>(shape_.window));
         // Where layers fill their slots differently, fill_mask() shows them.
-        std::fill(row, row + shape_.sinks + (shape_.uneven ? 0 : shape_.units), seen);
+        if (!shape_.uneven)
+            std::fill(row, row + shape_.sinks + shape_.units, seen);
         ggml_fp16_t* rest = row + shape_.sinks + shape_.units;
         const int left = std::clamp(used_ + i - p_.n_local + 1 - start_, 0, shape_.rest);
         std::fill(rest, rest + left, seen);

@@ -93,6 +93,11 @@ void InfLlm::use(const std::vector<UnitLists>& units) {
     forced_ = units;
 }
 
+void InfLlm::look_among(const Candidates& candidates) {
+    check_candidates(candidates);
+    candidates_ = candidates;
+}
+
 InfLlm::Shape InfLlm::shape_of(int count, size_t rows) const {
     Shape shape;
     shape.count = count;
@@ -101,7 +106,7 @@ InfLlm::Shape InfLlm::shape_of(int count, size_t rows) const {
     shape.rows = rows;
     shape.sinks = sinks_;
     if (p_.topk > 0) {
-        shape.uneven = cut_ || !forced_.empty();
+        shape.uneven = cut_ || !forced_.empty() || !candidates_.all();
         const int most = p_.topk * p_.block_size;
         shape.units = shape.uneven ? rounded_up(std::min(most, tier_.tokens()), 32)
                                    : std::min(p_.topk, tier_.units()) * p_.block_size;

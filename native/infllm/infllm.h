@@ -29,6 +29,7 @@ class InfLlm : public UnitMemory {
     void save(const std::string& path, const std::string& identity) override;
     void restore(const std::string& path, const std::string& identity) override;
     void use(const std::vector<UnitLists>& units) override;
+    void look_among(const Candidates& candidates) override;
     const std::vector<UnitLists>& used_units() const override { return used_units_; }
     std::vector<UnitLists> used_in(int) const override { return used_units_; } // a read is one block
     int units() const override { return tier_.units(); }
@@ -55,12 +56,16 @@ class InfLlm : public UnitMemory {
         ggml_tensor *tokens, *positions, *slots, *value_slots, *distance, *far_positions, *mask, *sliding_mask, *ones,
             *rows;
     };
+    // Slots of what is far, end exclusive.
+    struct Slots {
+        int first, end;
+    };
     struct LayerState {
         ggml_tensor *raw_keys, *keys, *values;
         std::vector<float> received;               // [head][slot]
         std::vector<float> sink_keys, sink_values; // [token][width]
         ggml_tensor* share = nullptr;              // of the last graph, [slot of the window, 1, heads]
-        std::vector<int> filled;                   // slots for units that are filled, by list
+        std::vector<Slots> filled;                 // of sinks and units, by list
     };
     struct LookUp {
         InfLlm* owner;
@@ -93,7 +98,9 @@ class InfLlm : public UnitMemory {
     ggml_tensor* far_logits(ggml_context* ctx, const LayerGraph& graph, int layer, ggml_tensor* query,
                             ggml_tensor* rotated, ggml_tensor** gathered, ggml_tensor** mask);
     // infllm/lookup.cpp
+    std::vector<Standing> standings() const;
     UnitLists look_up(int layer, const ggml_tensor* query) const;
+    Slots filled_slots(const std::vector<int>& units) const;
     void gather(int layer, const ggml_tensor* query, ggml_tensor* to);
     void fill_mask(int layer, const ggml_tensor* mask, ggml_tensor* to) const;
     static void gather_op(ggml_tensor* to, int thread, int threads, void* look_up);
@@ -126,6 +133,7 @@ class InfLlm : public UnitMemory {
     bool cut_ = false;
     std::deque<int> lengths_; // of the units to come, from start_ on
     std::vector<UnitLists> forced_, used_units_;
+    Candidates candidates_;
     std::unique_ptr<Mark> mark_;
     std::exception_ptr failure_; // of an operation within the graph
 };

@@ -7,6 +7,22 @@
 
 namespace longread {
 
+// By candidates_; empty where all may be looked up.
+std::vector<Standing> InfLlm::standings() const {
+    std::vector<Standing> standing;
+    if (candidates_.all())
+        return standing;
+    int at = p_.n_init; // where units begin
+    auto first = candidates_.first.begin();
+    for (int unit = 0; unit < tier_.units(); at += tier_.tokens(unit++)) {
+        while (first != candidates_.first.end() && first->second <= at)
+            ++first;
+        const bool ahead = first != candidates_.first.end() && first->first <= at;
+        standing.push_back(at >= candidates_.before ? Standing::never : ahead ? Standing::first : Standing::may);
+    }
+    return standing;
+}
+
 // `query`: [head size, heads, token] F32, rotated to `distance`.
 UnitLists InfLlm::look_up(int layer, const ggml_tensor* query) const {
     const Hyper& h = model_.hyper;
@@ -29,13 +45,23 @@ UnitLists InfLlm::look_up(int layer, const ggml_tensor* query) const {
     std::vector<int> lengths(static_cast<size_t>(tier_.units()));
     for (size_t u = 0; u < lengths.size(); ++u)
         lengths[u] = tier_.tokens(static_cast<int>(u));
+    const std::vector<Standing> standing = standings();
     const int most = cut_ ? tier_.units() : p_.topk;
     for (size_t list = 0; list < units.size(); ++list) {
         const int first = p_.perhead ? static_cast<int>(list) : 0;
         index_[static_cast<size_t>(place_of(layer))].score(mean.data(), first, p_.perhead ? 1 : h.heads, scores);
-        units[list] = best_units(scores, lengths, p_.topk * p_.block_size, most);
+        units[list] = best_units(scores, lengths, p_.topk * p_.block_size, most, standing);
     }
     return units;
+}
+
+// Those of sinks and units. Places in order count back from the window, so empty slots are the first ones then.
+InfLlm::Slots InfLlm::filled_slots(const std::vector<int>& units) const {
+    int count = shape_.sinks;
+    for (int unit : units)
+        count += tier_.tokens(unit);
+    const int first = p_.places == Places::ordered ? shape_.sinks + shape_.units - count : 0;
+    return {first, first + count};
 }
 
 // `to`: keys [groups * head size, slot], then values [slot, groups * head size].
@@ -85,21 +111,23 @@ void InfLlm::gather(int layer, const ggml_tensor* query, ggml_tensor* to) {
     const char* window_keys = static_cast<const char*>(state.raw_keys->data) + at * row;
     const char* window_values = static_cast<const char*>(state.values->data) + at * size;
 
-    state.filled.assign(units.size(), 0);
+    state.filled.clear();
+    for (const std::vector<int>& list : units)
+        state.filled.push_back(filled_slots(list));
     for (size_t group = 0; group < groups; ++group) {
         const size_t own = group * static_cast<size_t>(h.key_heads) / groups; // the key head
         const size_t list = p_.perhead ? group : 0;
         const size_t part = own * static_cast<size_t>(h.head_size);
-        put(group, 0, sinks, sink_keys.data() + own * head, row, sink_values.data() + part * sinks * size,
+        size_t slot = static_cast<size_t>(state.filled[list].first);
+        put(group, slot, sinks, sink_keys.data() + own * head, row, sink_values.data() + part * sinks * size,
             sinks * size);
-        size_t slot = sinks;
+        slot += sinks;
         for (int unit : units[list]) {
             const size_t count = static_cast<size_t>(tier_.tokens(unit));
             const char* record = tier_.get(place_of(layer), unit);
             put(group, slot, count, record + own * head, row, record + count * row + part * count * size, count * size);
             slot += count;
         }
-        state.filled[list] = static_cast<int>(slot - sinks);
         put(group, static_cast<size_t>(shape_.sinks + shape_.units), rest, window_keys + own * head, row,
             window_values + part * column, column);
     }
@@ -109,13 +137,13 @@ void InfLlm::gather(int layer, const ggml_tensor* query, ggml_tensor* to) {
 void InfLlm::fill_mask(int layer, const ggml_tensor* mask, ggml_tensor* to) const {
     const size_t bytes = ggml_nbytes(mask);
     const ggml_fp16_t seen = ggml_fp32_to_fp16(0.0f);
-    const std::vector<int>& filled = layers_[static_cast<size_t>(layer)].filled;
+    const std::vector<Slots>& filled = layers_[static_cast<size_t>(layer)].filled;
     for (size_t list = 0; list < filled.size(); ++list) {
         char* part = static_cast<char*>(to->data) + list * bytes;
         std::memcpy(part, mask->data, bytes);
         for (int64_t i = 0; i < mask->ne[1]; ++i) {
-            ggml_fp16_t* row = reinterpret_cast<ggml_fp16_t*>(part) + i * mask->ne[0] + shape_.sinks;
-            std::fill(row, row + filled[list], seen);
+            ggml_fp16_t* row = reinterpret_cast<ggml_fp16_t*>(part) + i * mask->ne[0];
+            std::fill(row + filled[list].first, row + filled[list].end, seen);
         }
     }
 }

@@ -67,10 +67,18 @@ void UnitIndex::score(const float* query, int first, int heads, std::vector<floa
     }
 }
 
-std::vector<int> best_units(const std::vector<float>& scores, const std::vector<int>& lengths, int tokens, int most) {
+std::vector<int> best_units(const std::vector<float>& scores, const std::vector<int>& lengths, int tokens, int most,
+                            const std::vector<Standing>& standing) {
+    const auto stands = [&](int unit) {
+        return standing.empty() ? Standing::may : standing[static_cast<size_t>(unit)];
+    };
     std::vector<int> order(scores.size());
     std::iota(order.begin(), order.end(), 0);
+    order.erase(std::remove_if(order.begin(), order.end(), [&](int unit) { return stands(unit) == Standing::never; }),
+                order.end());
     std::sort(order.begin(), order.end(), [&](int a, int b) {
+        if (stands(a) != stands(b))
+            return stands(a) > stands(b);
         const float left = scores[static_cast<size_t>(a)], right = scores[static_cast<size_t>(b)];
         return left != right ? left > right : a < b;
     });

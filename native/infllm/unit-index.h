@@ -37,8 +37,13 @@ class UnitIndex {
     std::vector<ggml_fp16_t> halves_;
 };
 
+// Whether a unit may be looked up.
+enum class Standing : uint8_t { never, may, first };
+
 // The best units within a budget of `tokens`, best first by score (the older one where scores are equal), given rising:
-// one that does not fit is left out, and smaller ones may still fit. At most `most` units.
-std::vector<int> best_units(const std::vector<float>& scores, const std::vector<int>& lengths, int tokens, int most);
+// one that does not fit is left out, and smaller ones may still fit. At most `most` units. `standing`: of each unit;
+// those that come first do so whatever the others score. Empty: all may.
+std::vector<int> best_units(const std::vector<float>& scores, const std::vector<int>& lengths, int tokens, int most,
+                            const std::vector<Standing>& standing = {});
 
 } // namespace longread

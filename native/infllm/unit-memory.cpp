@@ -29,6 +29,17 @@ void UnitMemory::check_units(const std::vector<UnitLists>& units, size_t layers,
     }
 }
 
+void UnitMemory::check_candidates(const Candidates& candidates) {
+    int before = 0;
+    bool good = candidates.before >= 0;
+    for (const auto& [from, to] : candidates.first) {
+        good = good && from >= before && to > from;
+        before = to;
+    }
+    if (!good)
+        throw Error("usage", "What is looked up first must be ranges of tokens, one after the other.");
+}
+
 std::vector<int> UnitMemory::pieces_of(const std::vector<int>& lengths) const {
     std::vector<int> all;
     for (int length : lengths) {

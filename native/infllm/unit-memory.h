@@ -4,8 +4,19 @@
 #include "engine/cancel.h"
 #include "infllm/parameters.h"
 #include "infllm/unit-index.h"
+#include <climits>
+#include <utility>
 
 namespace longread {
+
+// Which units may be looked up: those that begin before token `before` of the stream; among them, ahead of all others,
+// those that begin in one of the ranges of tokens `first` (end exclusive, rising).
+struct Candidates {
+    int before = INT_MAX;
+    std::vector<std::pair<int, int>> first;
+
+    bool all() const { return before == INT_MAX && first.empty(); }
+};
 
 class UnitMemory {
   public:
@@ -51,6 +62,9 @@ class UnitMemory {
     // The units every layer uses from now on, instead of looking them up: [layer][list] (one list for all heads, or one
     // a head with perhead); a single layer's stand for all. Empty: they are looked up again. Throws Error("usage").
     virtual void use(const std::vector<UnitLists>& units) = 0;
+    // Among which units those are looked up that are not given by use(), from now on; at first among all. Throws
+    // Error("usage").
+    virtual void look_among(const Candidates& candidates) = 0;
     // What each layer used last; empty for a layer that uses none.
     virtual const std::vector<UnitLists>& used_units() const = 0;
     // The same for execution block `block` of the last read.
@@ -66,6 +80,8 @@ class UnitMemory {
   protected:
     // What use() refuses, for `layers` layers of `lists` lists each.
     void check_units(const std::vector<UnitLists>& units, size_t layers, size_t lists) const;
+    // What look_among() refuses.
+    static void check_candidates(const Candidates& candidates);
     // Units as they are made, of those that cut() is told; none is empty.
     std::vector<int> pieces_of(const std::vector<int>& lengths) const;
 

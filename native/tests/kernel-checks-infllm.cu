@@ -87,7 +87,7 @@ class Layer {
         stream_.wait();
         const std::vector<float> mean_here = here(mean_, row);
         checks.compare(what + ", mean queries", mean_here, mean, 1e-5, 1e-5);
-        score_units(mean_.data(), chunk_pointers_.data(), 0, block.data(), 1, fixed_units, l_, fixed_units,
+        score_units(mean_.data(), {chunk_pointers_.data(), 0, {}}, block.data(), 1, fixed_units, l_, fixed_units,
                     scores_.data(), stream_);
         stream_.wait();
         std::vector<float> scores, scores_here;
@@ -108,7 +108,7 @@ class Layer {
 
         // Chosen by the kernel's own scores, so that nearly equal ones do not matter.
         choose_units(block.data(), units_there_.data(), forced_.data(), forced_count_.data(),
-                     {place_unit_.data(), place_used_.data()}, arrays(), {chunk_pointers_.data(), 0}, l_,
+                     {place_unit_.data(), place_used_.data()}, arrays(), {chunk_pointers_.data(), 0, {}}, l_,
                      chosen_.data(), chosen_count_.data(), stream_);
         fetch_units(units_there_.data(), arrays(), fixed_units, 0, l_, layer(), stream_);
         stream_.wait();
@@ -369,7 +369,7 @@ void check_choice(Checks& checks, Random& random, const Choice& c) {
     const Buffer<StreamUnit> units_there = there(units);
     const Buffer<uint32_t> scores(blocks.size() * count);
     Stream stream;
-    score_units(mean_there.data(), chunks_there.data(), 0, blocks_there.data(), c.blocks, old, l, c.units,
+    score_units(mean_there.data(), {chunks_there.data(), 0, {}}, blocks_there.data(), c.blocks, old, l, c.units,
                 scores.data(), stream);
     const std::string what = std::to_string(c.units) + " units, " + std::to_string(c.fresh) + " of them new, " +
                              std::to_string(c.blocks) + " blocks of " + std::to_string(c.tokens) + " tokens";
@@ -393,7 +393,7 @@ void check_choice(Checks& checks, Random& random, const Choice& c) {
                             {}};
         const auto choose = [&] {
             choose_units(blocks_there.data() + i, units_there.data(), forced.data(), forced_count.data(),
-                         {place_unit.data(), place_used.data()}, arrays, {chunks_there.data(), 0}, l, chosen.data(),
+                         {place_unit.data(), place_used.data()}, arrays, {chunks_there.data(), 0, {}}, l, chosen.data(),
                          chosen_count.data(), stream);
         };
         if (c.blocks > 1) {

@@ -14,6 +14,7 @@ import {
   type LoadOptions,
   type NativeInfLlm,
   type NativeModel,
+  type UnitCandidates,
   type UsedUnits,
 } from '../../extension/engine/addon'
 import { ownKernels } from '../../extension/engine/cuda'
@@ -30,8 +31,10 @@ import {
   memoryOf as makeMemory,
   question,
   readAll as read,
+  readParts,
   smallParameters,
   someTokens,
+  type TextPart,
 } from '../support/units'
 
 interface Subject {
@@ -103,10 +106,11 @@ function followed(
   { logits, trace }: Read,
   more: Partial<InfLlmParameters>,
   lengths: readonly number[] = [],
+  parts: readonly TextPart[] = [{ tokens: tokens.length, lengths }],
 ) {
   // prettier-ignore
   const parameters = { ...smallParameters, ...more }
-  const should = readByUnits({ model: random, tokens, parameters, lengths, rope: () => rope, sliding: () => 0, follow: trace }) // prettier-ignore
+  const should = readByUnits({ model: random, tokens, parameters, lengths, parts, rope: () => rope, sliding: () => 0, follow: trace }) // prettier-ignore
   assert.ok(should.misses.length > tokens.length / parameters.excBlockSize)
   // Which tokens represent a unit is nearly a tie once in a while, too; then scores are others.
   const missed = should.misses.filter((miss) => miss > tie)
@@ -174,6 +178,44 @@ function agrees(places: KernelPlaces, length: number): void {
           followed(random, tokens, await readByBlocks(blocks, tokens, more.excBlockSize ?? smallParameters.excBlockSize), more) // prettier-ignore
           blocks.dispose()
         })
+
+      it('looks up among the units that it is told, and some of them first', async () => {
+        const { random, ours } = subject
+        for (const cut of [true, false]) {
+          const more = { blockSize: 12, nInit: 5, reprTopk: 12 }
+          const one = Math.floor(length / 3)
+          const lengths = (tokens: number) => {
+            const all: number[] = []
+            for (let left = cut ? tokens : 0, i = 0; left > 0; left -= all.at(-1)!)
+              all.push(Math.min(left, [3, 9, 12, 1, 7][i++ % 5]!))
+            return all
+          }
+          const part = (tokens: number, among: UnitCandidates) => ({ tokens, lengths: lengths(tokens), ...among })
+          // Those that come first fill the budget or do not, and some are made while these tokens are read.
+          const parts = [
+            part(one, {}),
+            part(one, { before: one, first: Int32Array.of(10, 20, 50, 60) }),
+            part(one + 1, { first: Int32Array.of(0, 1, 30, 90, 2 * one - 20, 2 * one) }),
+            part(1, { before: 40 }),
+          ]
+          const tokens = someTokens(random, 3 * one + 2, 5)
+          const memory = memoryOf(ours, more)
+          const is = await readParts(memory, tokens, parts)
+          followed(random, tokens, is, more, parts.flatMap((each) => each.lengths), parts) // prettier-ignore
+          const starts = memory.unitStarts()
+          const firstIn = (block: number) =>
+            is.trace[block]!.flatMap(([units]) => [...units!].filter((unit) => starts[unit]! >= 30 && starts[unit]! < 90)) // prettier-ignore
+          assert.ok(firstIn(is.trace.length - 2).length > 2)
+          // A question is asked of all.
+          const asked = someTokens(random, 20, 9)
+          await answerTo(memory, question(asked, 2))
+          const then = await read(memory, asked, Int32Array.from(lengths(asked.length)))
+          const whole = Int32Array.of(...tokens, ...asked)
+          const after = [...parts, part(asked.length, {})]
+          followed(random, whole, { logits: then.logits, trace: [...is.trace, ...then.trace] }, more, after.flatMap((each) => each.lengths), after) // prettier-ignore
+          memory.dispose()
+        }
+      })
 
       it('answers as if it went on reading, forgets the question, and goes on', async () => {
         const { random, ours } = subject

@@ -21,7 +21,16 @@ import type { PlainRope } from '../support/plain-model'
 import { randomModel, type RandomModel, type RandomOptions } from '../support/random-model'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
-import { answerTo, memoryOf, question, readAll as read, smallParameters, someTokens } from '../support/units'
+import {
+  answerTo,
+  memoryOf,
+  question,
+  readAll as read,
+  readParts,
+  smallParameters,
+  someTokens,
+  type TextPart,
+} from '../support/units'
 
 const paper: InfLlmParameters = { ...smallParameters, format: 'f32' }
 
@@ -61,7 +70,14 @@ const architectures: readonly (RandomOptions & { rope: PlainRope })[] = [
   },
 ]
 
-/** Any parameters that fit together, a length of the stream, and perhaps cuts. */
+/** Parts of a text that look up among some units alone, or some first. */
+const somePart = fc.record({
+  tokens: fc.integer({ min: 1, max: 90 }),
+  before: fc.constantFrom(undefined, undefined, 0, 20, 60, 120),
+  bounds: fc.uniqueArray(fc.integer({ min: 0, max: 150 }), { maxLength: 5 }),
+})
+
+/** Any parameters that fit together, a stream in one or more parts, and perhaps cuts. */
 const situations = fc
   .record({
     nLocal: fc.integer({ min: 4, max: 40 }),
@@ -70,32 +86,34 @@ const situations = fc
     nInit: fc.integer({ min: 0, max: 10 }),
     perhead: fc.boolean(),
     distance: fc.constantFrom(0, 0, 3, 50),
-    places: fc.constantFrom('one', 'one', 'ordered'),
+    places: fc.constantFrom('one', 'ordered'),
     length: fc.integer({ min: 1, max: 170 }),
+    several: fc.array(somePart, { maxLength: 4 }),
     exc: fc.integer({ min: 1, max: 40 }),
     repr: fc.integer({ min: 1, max: 4 }),
     cut: fc.boolean(),
     seed: fc.integer({ min: 1, max: 1000 }),
   })
-  .map(({ exc, repr, cut, seed, length, ...s }) => {
+  .map(({ exc, repr, cut, seed, length, several, ...s }) => {
     const parameters: InfLlmParameters = {
       ...s,
-      // Cut units leave slots empty, and then ordered units would stand elsewhere.
-      places: cut ? 'one' : s.places,
       excBlockSize: Math.min(exc, s.nLocal),
       reprTopk: Math.min(repr, s.blockSize),
       maxCachedBlock: Math.max(1, s.topk),
       format: 'f32',
       folder: '',
     }
-    const lengths: number[] = []
-    if (cut)
-      for (let left = length, i = seed; left > 0; i++) {
-        const one = Math.min(left, 1 + ((i * 7) % s.blockSize))
-        lengths.push(one)
-        left -= one
-      }
-    return { parameters, length, lengths, seed }
+    const lengthsOf = (tokens: number) => {
+      const lengths: number[] = []
+      for (let left = tokens, i = seed; cut && left > 0; left -= lengths.at(-1)!)
+        lengths.push(Math.min(left, 1 + ((i++ * 7) % s.blockSize)))
+      return lengths
+    }
+    const parts = several.map(({ tokens, before, bounds }): TextPart => {
+      const first = Int32Array.from(bounds.toSorted((a, b) => a - b).slice(0, bounds.length & ~1))
+      return { tokens, lengths: lengthsOf(tokens), ...(before === undefined ? {} : { before }), first }
+    })
+    return { parameters, seed, parts: parts.length > 0 ? parts : [{ tokens: length, lengths: lengthsOf(length) }] }
   })
 
 for (const { rope, ...options } of architectures) {
@@ -111,19 +129,21 @@ for (const { rope, ...options } of architectures) {
 
     it('gives the logits and looks up the units of the equations', () =>
       fc.assert(
-        fc.asyncProperty(situations, async ({ parameters, length, lengths, seed }) => {
+        fc.asyncProperty(situations, async ({ parameters, parts, seed }) => {
           const { random, model } = subject
+          const length = parts.reduce((sum, { tokens }) => sum + tokens, 0)
           const tokens = someTokens(random, length, seed)
           const should = readByUnits({
             model: random,
             tokens,
             parameters,
-            lengths,
+            parts,
+            lengths: parts.flatMap(({ lengths }) => lengths),
             rope: (layer) => (slides(layer) ? plainRope : rope),
             sliding: (layer) => (slides(layer) ? slidingWindow : 0),
           })
           const memory = memoryOf(model, parameters)
-          const is = await read(memory, tokens, Int32Array.from(lengths))
+          const is = await readParts(memory, tokens, parts)
           memory.dispose()
           const used = (blocks: readonly (readonly (readonly number[] | Int32Array)[])[][]) =>
             blocks.map((layers) =>

@@ -2,7 +2,7 @@
  * InfLLM as plainly as its equations are written down (native/infllm/parameters.h), in double precision, over a model of random
  * weights: for every token a list of what it sees, for every part its own products, one softmax.
  */
-import type { InfLlmParameters } from '../../extension/engine/addon'
+import type { InfLlmParameters, UnitCandidates } from '../../extension/engine/addon'
 import { rotate, runPlainly, type PlainRope } from './plain-model'
 import type { RandomModel } from './random-model'
 
@@ -13,6 +13,8 @@ export interface PlainInfLlm {
     InfLlmParameters,
     'nInit' | 'nLocal' | 'blockSize' | 'topk' | 'reprTopk' | 'excBlockSize' | 'perhead' | 'distance' | 'places'
   >
+  /** Read one after the other, each with its own candidates; none: the whole text with all. */
+  readonly parts?: readonly (UnitCandidates & { readonly tokens: number })[]
   /** Lengths of units, each at most blockSize; none: blocks. */
   readonly lengths: readonly number[]
   readonly rope: (layer: number) => PlainRope
@@ -47,10 +49,8 @@ export interface PlainInfLlmResult {
 }
 
 export function readByUnits(options: PlainInfLlm): PlainInfLlmResult {
-  const { model, tokens, parameters: p } = options
-  const trace = Array.from({ length: Math.ceil(tokens.length / p.excBlockSize) }, () =>
-    Array.from({ length: model.layers }, (): (readonly number[])[] => []),
-  )
+  const { model, tokens } = options
+  const trace = blocksOf(options).map(() => Array.from({ length: model.layers }, (): (readonly number[])[] => []))
   const misses: number[] = []
   const asked = new Map<string, (units: readonly number[]) => number>()
   const { logits } = runPlainly(model, tokens, model.layers, true, (layer, queries, keys, values) =>
@@ -74,13 +74,14 @@ interface LookUpListener {
 }
 
 function attendLayer(
-  { model, tokens, parameters: p, lengths, rope: ropeOf, sliding, follow }: PlainInfLlm,
+  options: PlainInfLlm,
   layer: number,
   queries: Rows,
   keys: Rows,
   values: Rows,
   told: LookUpListener,
 ): Float64Array[] {
+  const { model, tokens, parameters: p, lengths, rope: ropeOf, sliding, follow } = options
   const { headSize: size, heads, keyHeads } = model
   const rope = ropeOf(layer)
   const own = sliding(layer)
@@ -99,8 +100,7 @@ function attendLayer(
   let [sinks, start, next] = [0, 0, 0]
   const left = [...lengths]
   const budget = p.topk * p.blockSize
-  for (let first = 0, block = 0; first < tokens.length; first += p.excBlockSize, ++block) {
-    const end = Math.min(tokens.length, first + p.excBlockSize)
+  for (const [block, { from: first, end, among }] of blocksOf(options).entries()) {
     const far = Array.from({ length: heads }, (): number[] => [])
     if (own === 0 && (sinks > 0 || start > 0 || end > p.nLocal)) {
       const lists = Array.from({ length: p.perhead ? heads : 1 }, (_, list) => {
@@ -114,7 +114,10 @@ function attendLayer(
           }
           return sum
         })
-        const best = [...units.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b)
+        const stands = units.map(({ from }) => standing(from, among))
+        const best = [...units.keys()]
+          .filter((unit) => stands[unit]! >= 0)
+          .sort((a, b) => stands[b]! - stands[a]! || scores[b]! - scores[a]! || a - b)
         let room = budget
         const chosen = best.filter((unit) => {
           const length = units[unit]!.to - units[unit]!.from
@@ -122,10 +125,12 @@ function attendLayer(
           room -= length
           return true
         })
-        told.scored(block, (units) => missOf(scores, chosen, units))
+        const missed = (is: readonly number[]) =>
+          is.some((unit) => stands[unit]! < 0) ? Infinity : missOf(scores, stands, chosen, is)
+        told.scored(block, missed)
         const followed = follow?.[block]?.[layer]?.[list]
         if (followed) {
-          told.followed(missOf(scores, chosen, Array.from(followed)))
+          told.followed(missed(Array.from(followed)))
           return Array.from(followed)
         }
         return chosen.sort((a, b) => a - b)
@@ -204,10 +209,32 @@ function attendLayer(
   return result
 }
 
-function missOf(scores: readonly number[], should: readonly number[], is: readonly number[]): number {
+/** Execution blocks, which begin anew with each part. */
+function blocksOf({ tokens, parameters: { excBlockSize }, parts }: PlainInfLlm) {
+  const blocks: { from: number; end: number; among: UnitCandidates }[] = []
+  let from = 0
+  for (const { tokens: count, ...among } of parts ?? [{ tokens: tokens.length }])
+    for (const last = from + count; from < last; from = blocks.at(-1)!.end)
+      blocks.push({ from, end: Math.min(last, from + excBlockSize), among })
+  return blocks
+}
+
+/** Of a unit that begins there: -1 where it may not be looked up, 1 where it comes before others, 0 for these. */
+function standing(at: number, { before = Infinity, first = new Int32Array() }: UnitCandidates): number {
+  if (at >= before) return -1
+  return first.some((from, i) => i % 2 === 0 && from <= at && at < first[i + 1]!) ? 1 : 0
+}
+
+function missOf(
+  all: readonly number[],
+  stands: readonly number[],
+  should: readonly number[],
+  is: readonly number[],
+): number {
+  const most = Math.max(...all) - Math.min(...all)
+  const scores = all.map((score, unit) => score + 2 * most * stands[unit]!)
   const best = (units: readonly number[]) => Math.max(...units.map((unit) => scores[unit]!))
   const [missing, instead] = [should.filter((unit) => !is.includes(unit)), is.filter((unit) => !should.includes(unit))]
   if (missing.length === 0 && instead.length === 0) return 0
-  const span = Math.max(...scores) - Math.min(...scores)
-  return missing.length === 0 || instead.length === 0 ? Infinity : Math.abs(best(missing) - best(instead)) / span
+  return missing.length === 0 || instead.length === 0 ? Infinity : Math.abs(best(missing) - best(instead)) / most
 }

@@ -4,6 +4,7 @@ import {
   type InfLlmParameters,
   type NativeInfLlm,
   type NativeModel,
+  type UnitCandidates,
   type UsedUnits,
 } from '../../extension/engine/addon'
 import { run } from './model'
@@ -39,6 +40,26 @@ export const readAll = (
   lengths: Int32Array = new Int32Array(),
   trace = true,
 ) => run((cancel) => memory.read({ tokens, lengths, rows: Int32Array.from(tokens.keys()), trace }, cancel, () => 0))
+
+/** Tokens that are read in one call, how they are cut (none: into blocks), and what they look up. */
+export interface TextPart extends UnitCandidates {
+  readonly tokens: number
+  readonly lengths: readonly number[]
+}
+
+/** The same of a text that is read part by part. */
+export async function readParts(memory: NativeInfLlm, tokens: Int32Array, parts: readonly TextPart[]) {
+  const [logits, trace]: [number[], UsedUnits[]] = [[], []]
+  let from = 0
+  for (const { tokens: count, lengths, ...among } of parts) {
+    const part = tokens.subarray(from, (from += count))
+    const request = { tokens: part, lengths: Int32Array.from(lengths), rows: Int32Array.from(part.keys()), trace: true }
+    const is = await run((cancel) => memory.read({ ...request, ...among }, cancel, () => 0))
+    logits.push(...is.logits)
+    trace.push(...is.trace)
+  }
+  return { logits, trace }
+}
 
 export const question = (tokens: Int32Array, maxTokens: number) =>
   ({
