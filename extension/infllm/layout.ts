@@ -1,6 +1,6 @@
 /**
- * A repository as one stream: what stands before it, then every file that is worth reading, in the order of their names, each under a
- * header with its path; and which tokens are which unit of code.
+ * A repository as one stream: what stands before it, then every file that is worth reading, in the order of their names or each after
+ * those that it imports, each under a header with its path; and which tokens are which unit of code.
  */
 import { createHash } from 'node:crypto'
 import type { NativeModel } from '../engine/addon'
@@ -8,8 +8,10 @@ import { cancelled } from '../errors'
 import type { Progress, SkippedFile, UnitReference } from '../protocol/types'
 import { layOut, unitTexts } from '../recall/episode'
 import { TokenList } from '../recall/token-list'
-import { discover, readSource } from '../workspace/discovery'
-import { cutUnits } from '../workspace/units'
+import { discover, readSource, type SourceFile } from '../workspace/discovery'
+import { importedFirst, resolveImport } from '../workspace/imports'
+import { cutUnits, references } from '../workspace/units'
+import type { FileStream, Order, StreamFile } from './lookup'
 
 export interface LaidOutUnit extends UnitReference {
   /** Tokens of the stream, end exclusive. */
@@ -17,12 +19,9 @@ export interface LaidOutUnit extends UnitReference {
   readonly to: number
 }
 
-export interface LaidOutRepository {
-  readonly tokens: Int32Array
-  /** Of the units that the stream is cut into: those of code, and what stands between them. They sum to its tokens. */
-  readonly lengths: Int32Array
+/** It is cut into units of code, and what stands between them. */
+export interface LaidOutRepository extends FileStream {
   readonly units: readonly LaidOutUnit[]
-  readonly files: number
   readonly skipped: readonly SkippedFile[]
   /** Of all tokens. */
   readonly hash: string
@@ -31,6 +30,8 @@ export interface LaidOutRepository {
 export interface LayOutOptions {
   readonly before: Int32Array
   readonly breadcrumbs: boolean
+  /** Of files; by their names nothing is known of what they import, otherwise they are read twice. */
+  readonly order: Order
   readonly signal: AbortSignal
   readonly progress: (progress: Progress) => void
   readonly log: (message: string) => void
@@ -40,7 +41,7 @@ export interface LayOutOptions {
 export async function layOutRepository(
   model: Pick<NativeModel, 'tokenizeMany' | 'info'>,
   root: string,
-  { before, breadcrumbs, signal, progress, log }: LayOutOptions,
+  { before, breadcrumbs, order, signal, progress, log }: LayOutOptions,
 ): Promise<LaidOutRepository> {
   const found = await discover(root, { signal, onProgress: progress })
   const skipped = [...found.skipped]
@@ -51,9 +52,13 @@ export async function layOutRepository(
   lengths.push(before.length)
   // Only the stream begins, not each file.
   const begin = model.info().beginToken >= 0 ? 1 : 0
-  let files = 0
-  for (const { file, wanted } of found.files) {
+  const files: StreamFile[] = []
+  const imports = order === 'imports' ? await importsIn(root, found.files, signal) : undefined
+  const wantedOf = new Map(found.files.map(({ file, wanted }) => [file, wanted]))
+  const names = [...wantedOf.keys()]
+  for (const file of imports ? importedFirst(names, (name) => imports.get(name) ?? []) : names) {
     if (signal.aborted) throw cancelled()
+    const wanted = wantedOf.get(file) ?? false
     const source = await readSource(root, file, { wanted })
     if ('skipped' in source) {
       skipped.push({ file, reason: source.skipped })
@@ -62,6 +67,7 @@ export async function layOutRepository(
     const cut = await cutUnits(file, source.text, { warn: log })
     const episode = await layOut(model, file, cut, unitTexts(source.text, cut), breadcrumbs)
     const at = tokens.length - begin
+    const firstLength = lengths.length
     let last = begin
     cut.forEach((unit, i) => {
       const [from = 0, to = 0] = [episode.spans[2 * i], episode.spans[2 * i + 1]]
@@ -71,12 +77,32 @@ export async function layOutRepository(
       last = to
     })
     if (episode.tokens.length > last) lengths.push(episode.tokens.length - last)
+    const from = tokens.length
     tokens.push(episode.tokens.subarray(begin))
-    files++
+    const cutInto = [firstLength, lengths.length] as const
+    files.push({ file, from, to: tokens.length, units: cutInto, imports: imports?.get(file) ?? [] })
   }
   const whole = tokens.whole()
   const hash = createHash('sha256').update(new Uint8Array(whole.buffer, whole.byteOffset, whole.byteLength))
   return { tokens: whole, lengths: Int32Array.from(lengths), units, files, skipped, hash: hash.digest('hex') }
+}
+
+/** Files of a repository that each of them imports. */
+async function importsIn(
+  root: string,
+  found: readonly SourceFile[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const all = new Set(found.map(({ file }) => file))
+  const imports = new Map<string, readonly string[]>()
+  for (const { file, wanted } of found) {
+    if (signal.aborted) throw cancelled()
+    const source = await readSource(root, file, { wanted })
+    if ('skipped' in source) continue
+    const modules = (await references(file, source.text)).imports
+    imports.set(file, [...new Set(modules.flatMap(({ module }) => resolveImport(file, module, all) ?? []))])
+  }
+  return imports
 }
 
 /** The unit of the stream that each of a memory's units lies in, or -1; `starts`: where those start, and where the last one ends. */

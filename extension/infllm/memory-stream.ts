@@ -1,5 +1,5 @@
 /** The stream of one repository in InfLLM's memory: kept on disk, read whole when it has changed, and questions answered after it. */
-import { cancellable, type InfLlmParameters, type NativeInfLlm, type UsedUnits } from '../engine/addon'
+import { cancellable, type NativeInfLlm, type UsedUnits } from '../engine/addon'
 import { LongreadError } from '../errors'
 import { memoryPrompt } from '../answer/prompt'
 import { Speech } from '../answer/speech'
@@ -10,7 +10,8 @@ import { ProgressMeter } from '../recall/progress'
 import { hasCode } from '../store/folder'
 import { forgetStreams, KeptStreams } from '../store/streams'
 import { layOutRepository, unitAt, type LaidOutRepository } from './layout'
-import { usualParameters } from './parameters'
+import { partsOf } from './lookup'
+import { usualParameters, type StreamParameters } from './parameters'
 
 /**
  * Units that layers agree on. SmolLM2-135M, pass keys in 4K tokens, a window of 1,024: in six readings of three texts, each layer
@@ -52,7 +53,9 @@ export class MemoryStream {
     const { model } = this.loaded
     const { root, breadcrumbs, folder } = this.options
     const { before } = memoryPrompt(model, '')
-    const stream = await layOutRepository(model, root, { before, breadcrumbs, signal, progress, log })
+    const { lookup, order: asked } = this.parameters('')
+    const order = lookup === 'imports' ? 'imports' : asked
+    const stream = await layOutRepository(model, root, { before, breadcrumbs, order, signal, progress, log })
     this.tokensPerSecond = undefined
     if (this.held?.stream.hash === stream.hash) return
     this.close()
@@ -87,18 +90,23 @@ export class MemoryStream {
 
   private async readAll(
     memory: NativeInfLlm,
-    { tokens, lengths: code }: LaidOutRepository,
+    stream: LaidOutRepository,
     signal: AbortSignal,
     progress: AnswerTools['progress'],
   ): Promise<void> {
     const meter = new ProgressMeter('read', 'tokens', progress)
     const started = performance.now()
-    const lengths = this.options.reading.units === 'code' ? code : new Int32Array()
-    const request = { tokens, lengths, rows: new Int32Array(), trace: false }
-    await cancellable(this.loaded.addon, signal, (cancel) =>
-      memory.read(request, cancel, (read) => meter.report(read, tokens.length)),
-    )
-    this.tokensPerSecond = tokens.length / ((performance.now() - started) / 1000)
+    const lengths = this.options.reading.units === 'code' ? stream.lengths : new Int32Array()
+    let before = 0
+    for (const part of partsOf({ ...stream, lengths }, this.parameters('').lookup)) {
+      await cancellable(this.loaded.addon, signal, (cancel) =>
+        memory.read({ ...part, rows: new Int32Array(), trace: false }, cancel, (read) =>
+          meter.report(before + read, stream.tokens.length),
+        ),
+      )
+      before += part.tokens.length
+    }
+    this.tokensPerSecond = stream.tokens.length / ((performance.now() - started) / 1000)
   }
 
   /** Whether the memory has taken what was kept under this name; otherwise it is disposed of. */
@@ -124,7 +132,7 @@ export class MemoryStream {
     const { units, bytes, diskBytes } = memory.info()
     const { files, tokens } = stream
     const rate = this.tokensPerSecond === undefined ? {} : { tokensPerSecond: this.tokensPerSecond }
-    return { files, tokens: tokens.length, units, memoryBytes: bytes, diskBytes, ...rate }
+    return { files: files.length, tokens: tokens.length, units, memoryBytes: bytes, diskBytes, ...rate }
   }
 
   /** `use`: units of code that all layers use, best first, as many as there is room for; undefined: the layers look up. */
@@ -178,9 +186,9 @@ export class MemoryStream {
     return this.held
   }
 
-  private parameters(folder: string): InfLlmParameters {
+  private parameters(folder: string): StreamParameters {
     const usual = usualParameters(this.loaded.model.info())
-    const parameters = { ...usual, ...(this.options.reading.parameters as Partial<InfLlmParameters>), folder }
+    const parameters = { ...usual, ...(this.options.reading.parameters as Partial<StreamParameters>), folder }
     // Who asks for more units has room for them.
     return { ...parameters, maxCachedBlock: Math.max(parameters.maxCachedBlock, parameters.topk) }
   }

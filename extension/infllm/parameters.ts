@@ -1,9 +1,17 @@
 /** InfLLM's parameters: the paper's, what a model takes of them, and how people name others. */
 import type { InfLlmParameters, ModelInfo } from '../engine/addon'
 import { LongreadError } from '../errors'
+import { lookups, orders, type Lookup, type Order } from './lookup'
+
+/** Of a stream: InfLLM's, and in what order a repository's files are read and what is looked up meanwhile (lookup.ts). */
+export interface StreamParameters extends InfLlmParameters {
+  /** By imports where these are looked up. */
+  readonly order: Order
+  readonly lookup: Lookup
+}
 
 /** The paper's setting (its config/llama-3-inf-llm.yaml), for models trained for 8K tokens and more. */
-export const paper: InfLlmParameters = {
+export const paper: StreamParameters = {
   nInit: 128,
   nLocal: 4096,
   blockSize: 128,
@@ -16,7 +24,12 @@ export const paper: InfLlmParameters = {
   places: 'one',
   format: 'f16',
   folder: '',
+  order: 'names',
+  lookup: 'all',
 }
+
+/** Of what is a word; places and formats the engine knows. */
+const words: Readonly<Record<string, readonly string[]>> = { order: orders, lookup: lookups }
 
 /**
  * For small models. Of pass keys in texts of 4K to 1,024K tokens SmolLM2-135M, trained for 8K, finds 362 of 365 by these (`paper` in
@@ -30,7 +43,7 @@ const weights = ({ layers, embedding }: Pick<ModelInfo, 'layers' | 'embedding'>)
 const smallWeights = 200e6
 
 /** What suits a model; where it was trained for less than 8K tokens, everything that is counted in tokens in proportion. */
-export function usualParameters(model: Pick<ModelInfo, 'layers' | 'embedding' | 'trainedContext'>): InfLlmParameters {
+export function usualParameters(model: Pick<ModelInfo, 'layers' | 'embedding' | 'trainedContext'>): StreamParameters {
   const share = Math.min(1, model.trainedContext / 8192)
   const part = (tokens: number) => Math.max(1, Math.floor(tokens * share))
   const usual = weights(model) < smallWeights ? small : paper
@@ -46,13 +59,13 @@ export function usualParameters(model: Pick<ModelInfo, 'layers' | 'embedding' | 
 }
 
 /** Those that are not the paper's. */
-export const unlikePaper = (parameters: InfLlmParameters): Partial<InfLlmParameters> =>
+export const unlikePaper = (parameters: StreamParameters): Partial<StreamParameters> =>
   Object.fromEntries(
-    Object.entries(parameters).filter(([name, value]) => value !== paper[name as keyof InfLlmParameters]),
+    Object.entries(parameters).filter(([name, value]) => value !== paper[name as keyof StreamParameters]),
   )
 
 /** `name=value,…`, by the names and kinds of the paper's; `paper`: all of them. Throws usage; `option` is named in it. */
-export function settingsOf(text: string, option: string): Partial<InfLlmParameters> {
+export function settingsOf(text: string, option: string): Partial<StreamParameters> {
   const settings: Record<string, number | string | boolean> = {}
   const usual = new Map<string, number | string | boolean>(Object.entries(paper))
   const wrong = (why: string) => new LongreadError('usage', `${option}: ${why}`)
@@ -71,7 +84,11 @@ export function settingsOf(text: string, option: string): Partial<InfLlmParamete
     } else if (typeof known === 'boolean') {
       if (value !== 'true' && value !== 'false') throw wrong(`${name} must be true or false, not "${value}".`)
       settings[name] = value === 'true'
-    } else settings[name] = value
+    } else {
+      const known = words[name]
+      if (known && !known.includes(value)) throw wrong(`${name} must be one of ${known.join(', ')}, not "${value}".`)
+      settings[name] = value
+    }
   }
   return settings
 }

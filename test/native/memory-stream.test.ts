@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { NativeModel } from '../../extension/engine/addon'
+import type { NativeModel, UnitCandidates } from '../../extension/engine/addon'
 import { askedReading, memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
 import { layOutRepository, unitAt, type LaidOutUnit } from '../../extension/infllm/layout'
 import { MemoryStream } from '../../extension/infllm/memory-stream'
@@ -33,7 +33,7 @@ const letters = {
 } as unknown as NativeModel
 
 const silent = { signal: new AbortController().signal, progress: () => undefined, text: () => undefined }
-const layOutOptions = { ...silent, breadcrumbs: true, log: () => undefined }
+const layOutOptions = { ...silent, breadcrumbs: true, order: 'names', log: () => undefined } as const
 const parameters = { nInit: 4, nLocal: 24, blockSize: 16, topk: 9, reprTopk: 2, maxCachedBlock: 9, excBlockSize: 12 }
 const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: 5 }
 const asked = { sampling, choose: 'layers', lookUps: 'each', twice: false } as const
@@ -57,7 +57,7 @@ describe('a repository as one stream', function () {
       assert.ok(header >= at, `${file} is in its place`)
       at = header
     }
-    assert.equal(laidOut.files, 3)
+    assert.equal(laidOut.files.length, 3)
     assert.equal(
       laidOut.lengths.reduce((sum, length) => sum + length, 0),
       laidOut.tokens.length,
@@ -166,6 +166,79 @@ describe('a repository as one stream', function () {
     assert.equal(logged.length, 1)
   })
 
+  it('has each file after those that it imports, where that is asked for', async () => {
+    const root = workspace({
+      'a.py': 'from c import three\n\n\ndef one():\n    return three()\n',
+      'b.py': 'def two():\n    return 2\n',
+      'c.py': 'import b\n\n\ndef three():\n    return b.two() + 1\n',
+    })
+    for (const [order, should] of [
+      ['names', [['a.py'], ['b.py'], ['c.py']]],
+      ['imports', [['b.py'], ['c.py', 'b.py'], ['a.py', 'c.py']]],
+    ] as const) {
+      const options = { ...layOutOptions, order, before: codes('Start.') }
+      const { tokens, lengths, files, units } = await layOutRepository(letters, root, options)
+      assert.deepEqual(
+        files.map(({ file, imports }) => [file, ...imports]),
+        should,
+      )
+      for (const { file, from, to, units: own } of files) {
+        assert.ok(textOf(tokens.subarray(from, to)).startsWith(`# File: ${file}\n`))
+        assert.equal(
+          lengths.slice(...own).reduce((sum, length) => sum + length, 0),
+          to - from,
+        )
+        for (const unit of units) assert.equal(unit.file === file, unit.from >= from && unit.to <= to)
+      }
+    }
+  })
+
+  it('is read file by file where those of others are looked up, which the engine is told', async () => {
+    const root = workspace({
+      ...files,
+      'a.py': `import b.d\n${files['a.py']!}`,
+      'b/d.py': 'def third(x):\n    return x\n',
+    })
+    const read = async (lookup: string) => {
+      const requests: (UnitCandidates & { readonly tokens: Int32Array })[] = []
+      class Recording {
+        constructor(...of: ConstructorParameters<typeof loaded.addon.InfLlm>) {
+          const memory = new loaded.addon.InfLlm(...of)
+          const reads = memory.read.bind(memory)
+          return Object.defineProperty(memory, 'read', {
+            value: (...[request, ...rest]: Parameters<typeof reads>) =>
+              reads((requests.push(request), request), ...rest),
+          })
+        }
+      }
+      const addon = { ...loaded.addon, InfLlm: Recording as unknown as typeof loaded.addon.InfLlm }
+      const reading = { units: 'code', parameters: { ...parameters, lookup } } as const
+      const stream = new MemoryStream({ ...loaded, addon }, { root, breadcrumbs: true, folder: null, reading })
+      const heard: Progress[] = []
+      await stream.read({ ...silent, progress: (p) => heard.push(p) }, () => undefined)
+      const { tokens } = stream.totals()
+      const steps = heard.filter(({ phase, unit }) => phase === 'read' && unit === 'tokens')
+      assert.ok(steps.length > 0 && steps.every(({ total }) => total === tokens))
+      const told = await stream.answer('Where is it?', asked, undefined, silent)
+      assert.ok(told.used.length > 0)
+      stream.close()
+      return requests
+    }
+    const told = (requests: Awaited<ReturnType<typeof read>>) => {
+      let at = 0
+      return requests.map(({ tokens, before, first }) => {
+        const own = before === at ? 'own' : before
+        at += tokens.length
+        return [own, first?.length ?? 0]
+      })
+    }
+    assert.deepEqual(told(await read('all')), [[undefined, 0]])
+    const alone = [undefined, 0]
+    assert.deepEqual(told(await read('other')), [alone, ['own', 0], ['own', 0], ['own', 0], ['own', 0]])
+    // d.py, which a.py imports, then a.py.
+    assert.deepEqual(told(await read('imports')), [alone, ['own', 0], ['own', 2], ['own', 0], ['own', 0]])
+  })
+
   it('uses what recall has found, in all layers, as far as there is room', async () => {
     const stream = streamOf(repository())
     await stream.read(silent, () => undefined)
@@ -228,7 +301,17 @@ describe('the parameters of InfLLM', () => {
       perhead: true,
       places: 'ordered',
     })
-    for (const wrong of ['local=3', 'topk=few', 'topk=', 'perhead=1', 'folder=/tmp', 'nLocal=99999999999'])
+    assert.deepEqual(settingsOf('lookup=imports,order=names', '--set'), { lookup: 'imports', order: 'names' })
+    for (const wrong of [
+      'lookup=some',
+      'order=',
+      'local=3',
+      'topk=few',
+      'topk=',
+      'perhead=1',
+      'folder=/tmp',
+      'nLocal=99999999999',
+    ])
       assert.throws(() => settingsOf(wrong, '--set'), { code: 'usage' }, wrong)
   })
 

@@ -1,7 +1,7 @@
 /** A summary: what its sections find in the code, how what is told is cited, and that it goes on where it was broken off. */
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
-import { depthOf, drawArchitecture, folderImports, resolveImport } from '../../extension/answer/summary/architecture'
+import { depthOf, drawArchitecture, folderImports } from '../../extension/answer/summary/architecture'
 import { entryPoints, mainTypes, risks } from '../../extension/answer/summary/found'
 import { runSummary } from '../../extension/answer/summary/keeper'
 import { relinked } from '../../extension/answer/summary/links'
@@ -108,19 +108,6 @@ describe('a summary', () => {
     const flat = rest.outline.filter(({ file }) => file.startsWith('src/jobs/'))
     const drawing = drawArchitecture({ ...rest, references: read, outline: flat, folder: 'src/jobs/' })
     for (const { file } of flat) assert.ok(drawing.includes(`["${file}"]`), file)
-  })
-
-  it('resolves imports as languages write them, and leaves those of packages alone', () => {
-    const known = new Set(['a/b.ts', 'a/c/index.ts', 'pkg/mod.py', 'pkg/__init__.py', 'src/lib/x.rs', 'inc/y.h'])
-    const resolve = (from: string, module: string) => resolveImport(from, module, known)
-    assert.equal(resolve('a/z.ts', './b'), 'a/b.ts')
-    assert.equal(resolve('a/z.ts', './b.js'), 'a/b.ts')
-    assert.equal(resolve('q/z.ts', '../a/c'), 'a/c/index.ts')
-    assert.equal(resolve('pkg/other.py', '.mod'), 'pkg/mod.py')
-    assert.equal(resolve('x.py', 'pkg'), 'pkg/__init__.py')
-    assert.equal(resolve('inc/z.h', 'y.h'), 'inc/y.h')
-    assert.equal(resolve('a/z.ts', 'react'), undefined)
-    assert.equal(resolve('a/b.ts', './b'), undefined)
   })
 
   it('finds what is started, and the types that others use most', async () => {

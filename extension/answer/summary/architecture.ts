@@ -2,8 +2,8 @@
  * The architecture as it stands in the code: folders, and which of them import which. Drawn, not told: a picture of what is
  * written is right where a small model's words may not be.
  */
-import * as path from 'node:path'
 import type { HeldFile } from '../../protocol/types'
+import { resolveImport } from '../../workspace/imports'
 import { inCode, oneLine } from '../plain'
 import { cite, type Repository } from './types'
 
@@ -45,32 +45,6 @@ export function depthOf(files: readonly string[], base = 0): number {
   }
   return files.length <= fewFiles ? everyFile : best
 }
-
-/** The file of the repository that an import means, if it means one. */
-export function resolveImport(from: string, module: string, files: ReadonlySet<string>): string | undefined {
-  const relative = /^\.{1,2}\//.test(module)
-  const dotted = !relative && /^\.*[\w.]+$/.test(module)
-  const bases: string[] = []
-  if (relative) bases.push(path.posix.join(path.posix.dirname(from), module))
-  else if (dotted) {
-    const dots = /^\.*/.exec(module)?.[0].length ?? 0
-    const rest = module.slice(dots).replaceAll('.', '/')
-    if (dots > 0) bases.push(path.posix.join(path.posix.dirname(from), ...Array<string>(dots - 1).fill('..'), rest))
-    else bases.push(rest, path.posix.join(path.posix.dirname(from), rest), `src/${rest}`, `lib/${rest}`)
-  }
-  bases.push(module, path.posix.join(path.posix.dirname(from), module))
-  for (const base of bases) {
-    const clean = base.replace(/\.(?:js|mjs|cjs|jsx)$/, '')
-    for (const candidate of [base, clean, ...endings.map((ending) => clean + ending)])
-      if (files.has(candidate) && candidate !== from) return candidate
-  }
-  return undefined
-}
-
-const endings = [
-  '.ts', '.tsx', '.js', '.jsx', '.mjs', '.cjs', '.py', '.go', '.rs', '.java', '.rb', '.php', '.cs', '.h', '.hpp',
-  '/index.ts', '/index.tsx', '/index.js', '/__init__.py', '/mod.rs',
-] // prettier-ignore
 
 const depthIn = ({ outline, folder }: Repository): number =>
   depthOf(
