@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { LoadedModel } from '../../extension/recall/loaded'
 import { recalled } from '../bench/longcontext/recalled'
 import { makeCase, type Case } from '../bench/longcontext/tasks'
-import { say, ways, type Reading, type Said } from '../bench/longcontext/ways'
+import { LastRead, say, ways, type Reading, type Said } from '../bench/longcontext/ways'
 import { loadRandomModel } from '../support/tiny-model'
 
 const parameters = { nInit: 8, nLocal: 64, blockSize: 32, topk: 34, reprTopk: 2, maxCachedBlock: 34, excBlockSize: 32 }
@@ -20,12 +20,16 @@ describe('ways of reading a long text', function () {
     reading = { addon, model, parameters, profile: { ...profile, lexicalWeight: 50 }, progress: () => undefined }
     asked = makeCase(model, { task: 'passkey', length: 6000, depth: 0.4, seed: 2, chat: false })
   })
-  after(() => loaded.model.dispose())
+  const last = new LastRead()
+  after(() => {
+    last.close()
+    loaded.model.dispose()
+  })
 
   const by = async (name: string): Promise<Said> => {
     const way = ways.find((one) => one.name === name)
     assert.ok(way)
-    const said = await say(way, asked, reading)
+    const said = await say(way, asked, reading, last)
     assert.ok(said)
     return said
   }

@@ -7,6 +7,7 @@ import { CaseMaker } from '../bench/longcontext/cases'
 import type { CodeTaskName } from '../bench/longcontext/code-tasks'
 import { cellsOf, FigureFile, parseFigures, table, type Figure } from '../bench/longcontext/figures'
 import { heatMap } from '../bench/longcontext/heat-map'
+import { inOrderOfImports } from '../bench/longcontext/in-order'
 import { unitsOf } from '../bench/longcontext/recalled'
 import { judge, makeCase, textTaskNames } from '../bench/longcontext/tasks'
 import { temporaryFolder } from '../support/temp'
@@ -68,7 +69,8 @@ describe('a long text of code', function () {
   }
   const files = Array.from({ length: 20 }, (_, file) => [
     `part/file${String(file).padStart(2, '0')}.py`,
-    Array.from({ length: 4 }, (_, i) => functionOf(file, i)).join('\n\n'),
+    // Each imports the one before it.
+    `${file === 0 ? '' : `from .file${String(file - 1).padStart(2, '0')} import step_${file - 1}_1\n\n\n`}${Array.from({ length: 4 }, (_, i) => functionOf(file, i)).join('\n\n')}`,
   ])
   const root = workspace(Object.fromEntries(files) as Record<string, string>)
   let maker: CaseMaker
@@ -128,6 +130,45 @@ describe('a long text of code', function () {
               .join('\n')
               .trim(),
           )
+  })
+
+  it('may have each of its files after those that it imports, what is wanted in its file', async () => {
+    const asked = await make('needle', 0.5)
+    // The first file of the text imports the last one, and this one the second.
+    const places = asked.files.map(({ place }) => place)
+    const last = places.length - 1
+    const files = asked.files.map((file, i) => {
+      const imports = i === 0 ? [places[last]!.file] : i === last ? [places[1]!.file, 'elsewhere.py'] : []
+      return { ...file, place: { ...file.place, imports } }
+    })
+    const ordered = inOrderOfImports({ ...asked, files })
+    const [text, before] = [textOf(ordered.stream), textOf(asked.stream)]
+    const named = (all: string) => [...all.matchAll(/^# File: (.*)$/gm)].map(([, name]) => name)
+    const [first, second, ...rest] = named(before)
+    assert.deepEqual(named(text), [second, rest.at(-1), first, ...rest.slice(0, -1)])
+    assert.equal(text.slice(ordered.from, ordered.to), before.slice(asked.from, asked.to))
+    assert.equal(text.length, before.length)
+    for (const [i, { name, text: lines, spans, place }] of ordered.files.entries()) {
+      assert.ok(text.slice(place.from, place.to).startsWith(`# File: ${name}\n`))
+      assert.equal(
+        ordered.lengths.slice(...place.units).reduce((sum, one) => sum + one, 0),
+        place.to - place.from,
+      )
+      assert.equal(lines, asked.files[i]!.text)
+      for (const [k, { from, to }] of spans.entries()) {
+        const was = asked.files[i]!.spans[k]!
+        assert.equal(text.slice(from, to), before.slice(was.from, was.to))
+      }
+    }
+    assert.deepEqual(inOrderOfImports(asked), asked)
+  })
+
+  it('knows which of its files a file imports', async () => {
+    for (const { name, place } of (await make('needle', 0.5)).files) {
+      const number = Number(/file(\d+)/.exec(name)![1])
+      const before = name.replace(/\d+\.py$/, `${String(number - 1).padStart(2, '0')}.py`)
+      assert.deepEqual(place.imports, number === 0 ? [] : [before])
+    }
   })
 
   it('is the same for the same seed, and another for another', async () => {

@@ -122,7 +122,8 @@ export async function makeCodeCase(model: NativeModel, haystack: Haystack, optio
   const spare = 96
   const find = task === 'needle' ? plantNeedle : askFunction
   const found = await find(model, haystack, length - head.length - spare, options)
-  const { tokens, lengths, files } = layOutParts(found.parts, head.length)
+  const imports = await Promise.all(found.parts.map(({ file }) => haystack.importsOf(file.name)))
+  const { tokens, lengths, files } = layOutParts(found.parts, head.length, imports)
   const tail = model.tokenize(found.after, false)
   const stream = Int32Array.from([...head, ...tokens, ...tail])
   const question = model.tokenize(

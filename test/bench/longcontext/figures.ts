@@ -23,6 +23,7 @@ export interface Figure {
   readonly answerSeconds: number
   readonly layersThatFound?: number
   readonly layers?: number
+  readonly at?: number
   /** The repositories that are read, of tasks in code. */
   readonly repositories?: string
   /** Of functions: how alike to the one asked for, and whether more so than to any other of the text. */

@@ -5,12 +5,14 @@
  */
 import * as path from 'node:path'
 import type { NativeModel } from '../../../extension/engine/addon'
+import type { StreamFile } from '../../../extension/infllm/lookup'
 import type { Unit } from '../../../extension/protocol/types'
 import { stripFile } from '../../../extension/recall/calibration/strip'
 import type { LabelledQuestion } from '../../../extension/recall/calibration/questions'
 import { fileHeader, unitTexts } from '../../../extension/recall/episode'
 import { discover, readSource } from '../../../extension/workspace/discovery'
-import { cutUnits } from '../../../extension/workspace/units'
+import { resolveImport } from '../../../extension/workspace/imports'
+import { cutUnits, references } from '../../../extension/workspace/units'
 import { chooseRepositories, fetchRepository } from '../corpus/fetch'
 import { isOfCorpus, prepare } from '../recall/prepare'
 
@@ -121,6 +123,20 @@ export class Haystack {
     return file
   }
 
+  /** Files of the same repository that a file imports, by their names here. */
+  async importsOf(name: string): Promise<string[]> {
+    const index = this.indexOf(name)
+    const place = this.places[index]
+    if (!place) return []
+    const { file, root } = place
+    const prefix = name.slice(0, name.length - file.length)
+    const own = new Set(this.places.filter((one) => one.root === root).map((one) => one.file))
+    const { imports } = await references(file, (await this.at(index)).lines.join('\n'))
+    return [...new Set(imports.flatMap(({ module }) => resolveImport(file, module, own) ?? []))].map(
+      (one) => prefix + one,
+    )
+  }
+
   /** Functions that stand whole in these parts. */
   async functionsIn(parts: readonly Part[]): Promise<NamedFunction[]> {
     const found: NamedFunction[] = []
@@ -192,6 +208,8 @@ export interface TextFile {
   readonly text: string
   /** Lines are 1-based and inclusive, tokens of the stream end exclusive. */
   readonly spans: readonly { readonly startLine: number; readonly endLine: number; readonly from: number; readonly to: number }[] // prettier-ignore
+  /** Where it stands in the stream, and what it imports of it. */
+  readonly place: StreamFile
 }
 
 export interface LaidOut {
@@ -201,27 +219,30 @@ export interface LaidOut {
   readonly files: readonly TextFile[]
 }
 
-/** The tokens of parts, `offset` tokens into a stream. */
-export function layOutParts(parts: readonly Part[], offset: number): LaidOut {
+/** The tokens of parts, `offset` tokens and one unit into a stream. `imports`: names of files that each part's file imports. */
+export function layOutParts(parts: readonly Part[], offset: number, imports: readonly (readonly string[])[]): LaidOut {
   const tokens = new Int32Array(parts.reduce((sum, part) => sum + tokensOf(part), 0))
   const lengths: number[] = []
   const files: TextFile[] = []
   let at = 0
-  for (const { file, from, to } of parts) {
+  for (const [i, { file, from, to }] of parts.entries()) {
     const pieces = file.pieces.slice(from, to)
+    const begin = { at, unit: lengths.length }
     const first = (pieces[0]?.startLine ?? 1) - 1
     const spans: TextFile['spans'][number][] = []
     tokens.set(file.header, at)
     at += file.header.length
-    pieces.forEach((piece, i) => {
+    pieces.forEach((piece, k) => {
       tokens.set(piece.tokens, at)
-      lengths.push(piece.tokens.length + (i === 0 ? file.header.length : 0))
+      lengths.push(piece.tokens.length + (k === 0 ? file.header.length : 0))
       const place = { from: offset + at, to: offset + at + piece.tokens.length }
       spans.push({ startLine: piece.startLine - first, endLine: piece.endLine - first, ...place })
       at += piece.tokens.length
     })
     const text = file.lines.slice(first, pieces.at(-1)?.endLine).join('\n') + '\n'
-    files.push({ name: file.name, text, spans })
+    const units = [begin.unit + 1, lengths.length + 1] as const
+    const place = { file: file.name, from: offset + begin.at, to: offset + at, units, imports: imports[i] ?? [] }
+    files.push({ name: file.name, text, spans, place })
   }
   return { tokens, lengths: Int32Array.from(lengths), files }
 }

@@ -25,7 +25,7 @@ import { FigureFile, parseFigures, table, type Figure } from './figures'
 import { heatMap } from './heat-map'
 import { CaseMaker } from './cases'
 import { judge, taskNames, type TaskName } from './tasks'
-import { say, ways, type Way } from './ways'
+import { LastRead, say, ways, type Way } from './ways'
 
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -95,6 +95,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (!values.json) print(`$ ${['longread bench longcontext', ...args].join(' ')}`)
   const figures: Figure[] = []
   const maker = new CaseMaker(model, values.repository)
+  const last = new LastRead()
   for (const task of tasks)
     for (const length of lengths)
       for (const depth of depths)
@@ -120,7 +121,7 @@ export async function main(args: readonly string[]): Promise<void> {
               told = Date.now()
               process.stderr.write(`  ${read} of ${asked.stream.length} tokens\n`)
             }
-            const said = await say(way, asked, { addon, model, parameters, progress })
+            const said = await say(way, asked, { addon, model, parameters, progress }, last)
             if (!said) continue
             const { text, ...rest } = said
             const verdict = judge(asked, text)
@@ -142,6 +143,7 @@ export async function main(args: readonly string[]): Promise<void> {
               )
           }
         }
+  last.close()
   model.dispose()
   if (!values.json) await show(figures, values.svg)
 }

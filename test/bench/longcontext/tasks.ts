@@ -243,7 +243,9 @@ function asFiles(pieces: readonly Piece[], offset: number): TextFile[] {
       ...{ from: at, to: (at += tokens.length) },
     }))
     const text = own.map((piece) => `${piece.text.trim()}\n\n`).join('')
-    files.push({ name: `text/${String(files.length).padStart(5, '0')}.txt`, text, spans })
+    const name = `text/${String(files.length).padStart(5, '0')}.txt`
+    const from = spans[0]?.from ?? at
+    files.push({ name, text, spans, place: { file: name, from, to: at, units: [0, 0], imports: [] } })
   }
   return files
 }
