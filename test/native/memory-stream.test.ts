@@ -201,17 +201,14 @@ describe('a repository as one stream', function () {
     })
     const read = async (lookup: string) => {
       const requests: (UnitCandidates & { readonly tokens: Int32Array })[] = []
-      class Recording {
-        constructor(...of: ConstructorParameters<typeof loaded.addon.InfLlm>) {
-          const memory = new loaded.addon.InfLlm(...of)
-          const reads = memory.read.bind(memory)
-          return Object.defineProperty(memory, 'read', {
-            value: (...[request, ...rest]: Parameters<typeof reads>) =>
-              reads((requests.push(request), request), ...rest),
-          })
-        }
+      const recording = function (...of: ConstructorParameters<typeof loaded.addon.InfLlm>) {
+        const memory = new loaded.addon.InfLlm(...of)
+        const reads = memory.read.bind(memory)
+        return Object.defineProperty(memory, 'read', {
+          value: (...[request, ...rest]: Parameters<typeof reads>) => reads((requests.push(request), request), ...rest),
+        })
       }
-      const addon = { ...loaded.addon, InfLlm: Recording as unknown as typeof loaded.addon.InfLlm }
+      const addon = { ...loaded.addon, InfLlm: recording as unknown as typeof loaded.addon.InfLlm }
       const reading = { units: 'code', parameters: { ...parameters, lookup } } as const
       const stream = new MemoryStream({ ...loaded, addon }, { root, breadcrumbs: true, folder: null, reading })
       const heard: Progress[] = []
