@@ -320,6 +320,7 @@ struct Choice {
     int longest;      // of the units; all are as long where it is below 0
     int tokens, most; // that may be chosen
     int levels;       // of scores that are exactly alike; 0: all differ
+    int ranges = 0;   // whose units come before all others
 };
 
 void check_choice(Checks& checks, Random& random, const Choice& c) {
@@ -367,12 +368,23 @@ void check_choice(Checks& checks, Random& random, const Choice& c) {
     const Buffer<float> mean_there = there(mean);
     const Buffer<StreamBlock> blocks_there = there(blocks);
     const Buffer<StreamUnit> units_there = there(units);
+    std::vector<int32_t> ranges;
+    for (int i = 0; i < c.ranges; ++i)
+        ranges.insert(ranges.end(), {c.units * i / c.ranges, c.units * i / c.ranges + c.units / c.ranges / 3 + 1});
+    const Buffer<int32_t> ranges_there = there(ranges.empty() ? std::vector<int32_t>(2) : ranges);
+    const auto is_first = [&](size_t unit) {
+        bool first = false;
+        for (size_t i = 0; i < ranges.size(); i += 2)
+            first = first || (static_cast<int32_t>(unit) >= ranges[i] && static_cast<int32_t>(unit) < ranges[i + 1]);
+        return first;
+    };
+    const UnitKeys unit_keys{chunks_there.data(), 0, {units_there.data(), ranges_there.data(), c.ranges}};
     const Buffer<uint32_t> scores(blocks.size() * count);
     Stream stream;
-    score_units(mean_there.data(), {chunks_there.data(), 0, {}}, blocks_there.data(), c.blocks, old, l, c.units,
-                scores.data(), stream);
+    score_units(mean_there.data(), unit_keys, blocks_there.data(), c.blocks, old, l, c.units, scores.data(), stream);
     const std::string what = std::to_string(c.units) + " units, " + std::to_string(c.fresh) + " of them new, " +
-                             std::to_string(c.blocks) + " blocks of " + std::to_string(c.tokens) + " tokens";
+                             std::to_string(c.blocks) + " blocks of " + std::to_string(c.tokens) + " tokens" +
+                             (c.ranges > 0 ? ", those of " + std::to_string(c.ranges) + " ranges first" : "");
     const Buffer<int32_t> forced(1), forced_count = there(std::vector<int32_t>{-1}), chosen(most_chosen),
                                      chosen_count(1), listed(1), place_unit = there(std::vector<int32_t>(40, -1)),
                                      place_used = there(std::vector<int32_t>(40, 0)),
@@ -393,7 +405,7 @@ void check_choice(Checks& checks, Random& random, const Choice& c) {
                             {}};
         const auto choose = [&] {
             choose_units(blocks_there.data() + i, units_there.data(), forced.data(), forced_count.data(),
-                         {place_unit.data(), place_used.data()}, arrays, {chunks_there.data(), 0, {}}, l, chosen.data(),
+                         {place_unit.data(), place_used.data()}, arrays, unit_keys, l, chosen.data(),
                          chosen_count.data(), stream);
         };
         if (c.blocks > 1) {
@@ -409,16 +421,25 @@ void check_choice(Checks& checks, Random& random, const Choice& c) {
         std::vector<uint32_t> ranks = here(scores, blocks.size() * count);
         const size_t there_are = static_cast<size_t>(blocks[i].units);
         for (size_t u = 0; u < there_are; ++u) {
-            const uint32_t rank = ranks[i * count + u], bits = rank & 0x80000000u ? rank & 0x7fffffffu : ~rank;
+            // With ranges, the first bit says whether it is in one, and the score has one bit less.
+            const uint32_t whole = ranks[i * count + u], rank = c.ranges > 0 ? whole << 1 : whole;
+            const uint32_t bits = rank & 0x80000000u ? rank & 0x7fffffffu : ~rank;
+            right = right && (c.ranges == 0 || (whole >> 31 == 1) == is_first(u));
             float x;
             std::memcpy(&x, &bits, sizeof x);
-            here_scores.push_back(x);
             double sum = 0;
             for (size_t d = 0; d < row; ++d)
                 sum += static_cast<double>(mean[i * row + d]) * keys[u * row + d];
             is.push_back(x);
             should.push_back(static_cast<float>(sum));
         }
+        // How many are better, as a score: as exact as what the kernel goes by.
+        std::vector<uint32_t> sorted(ranks.begin() + static_cast<std::ptrdiff_t>(i * count),
+                                     ranks.begin() + static_cast<std::ptrdiff_t>(i * count + there_are));
+        std::sort(sorted.begin(), sorted.end());
+        for (size_t u = 0; u < there_are; ++u)
+            here_scores.push_back(static_cast<float>(
+                std::lower_bound(sorted.begin(), sorted.end(), ranks[i * count + u]) - sorted.begin()));
         const std::vector<int32_t> best_units = reference::choose(
             here_scores, {lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(there_are)}, c.tokens, c.most);
         const size_t number = static_cast<size_t>(here(chosen_count, 1)[0]);
@@ -495,7 +516,11 @@ void check_infllm(Checks& checks, bool large) {
                                                {1500, 1200, 1, 64, 2, 9, 900, most_chosen, 0},
                                                {3000, 1400, 1, 64, 2, 2, 1800, most_chosen, 0},
                                                {2200, 50, 1, 64, 2, 9, 90, most_chosen, 5},
-                                               {2200, 50, 1, 64, 2, 9, 90, most_chosen, 1}})
+                                               {2200, 50, 1, 64, 2, 9, 90, most_chosen, 1},
+                                               {2500, 28, 1, 128, 8, -8, 128, 16, 0, 3},
+                                               {2600, 40, 1, 64, 2, 300, 1024, most_chosen, 0, 100},
+                                               {40, 10, 1, 64, 2, -8, 128, 16, 0, 7},
+                                               {1500, 1200, 1, 64, 2, 9, 3000, most_chosen, 0, 40}})
         check_choice(checks, random, c);
     // Blocks that end within a tile, one token, places for fewer units than are chosen, a window longer than the
     // stream.
