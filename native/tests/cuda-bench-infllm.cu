@@ -1,6 +1,7 @@
 #include "cuda/free-memory.h"
 #include "tests/cuda-bench.h"
 #include <algorithm>
+#include <filesystem>
 
 namespace longread::gpu {
 
@@ -75,8 +76,12 @@ double decode(LongreadStream* stream, int vocabulary) {
 
 } // namespace
 
-void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& model) {
-    const LongreadStreamShape s = paper_shape(model);
+void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& model, const UnitRest& rest) {
+    LongreadStreamShape s = paper_shape(model);
+    s.folder = rest.folder;
+    if (rest.host_bytes > 0)
+        s.host_bytes = std::min(s.host_bytes, rest.host_bytes);
+    const uint64_t disk_bytes = rest.folder ? std::filesystem::space(rest.folder).available : 0;
     const size_t before = used_bytes();
     LongreadStream* stream = random_stream(gpu, s);
     const uint64_t token_bytes = unit_bytes_of_token(s);
@@ -84,11 +89,11 @@ void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& mo
     std::vector<int32_t> tokens(static_cast<size_t>(s.model.rows));
     int read = 0;
     for (int length : lengths) {
-        if (static_cast<uint64_t>(length) * token_bytes > s.host_bytes) {
-            std::printf("{\"bench\":\"infllm\",\"shape\":\"%s\",\"tokens\":%d,\"left\":\"units need %.0f GB of memory, "
-                        "there are %.0f\"}\n",
+        if (static_cast<uint64_t>(length) * token_bytes > s.host_bytes + disk_bytes) {
+            std::printf("{\"bench\":\"infllm\",\"shape\":\"%s\",\"tokens\":%d,\"left\":\"units need %.0f GB, there are "
+                        "%.0f of memory and %.0f on disk\"}\n",
                         name, length, static_cast<double>(length) * static_cast<double>(token_bytes) / 1e9,
-                        static_cast<double>(s.host_bytes) / 1e9);
+                        static_cast<double>(s.host_bytes) / 1e9, static_cast<double>(disk_bytes) / 1e9);
             break;
         }
         std::chrono::steady_clock::time_point start;
@@ -108,10 +113,11 @@ void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& mo
                      fetched = static_cast<double>(now.fetched - at.fetched);
         std::printf("{\"bench\":\"infllm\",\"shape\":\"%s\",\"tokens\":%d,\"tokensPerSecond\":%.0f,"
                     "\"decodedPerSecond\":%.1f,\"gpuMegabytes\":%.0f,\"streamMegabytes\":%.0f,\"unitGigabytes\":%.1f,"
-                    "\"foundShare\":%.3f}\n",
+                    "\"diskGigabytes\":%.1f,\"foundShare\":%.3f}\n",
                     name, length, rate, decode(stream, s.model.vocabulary),
                     static_cast<double>(used_bytes() - before) / 1e6, static_cast<double>(now.gpu_bytes) / 1e6,
-                    static_cast<double>(now.unit_bytes) / 1e9, found / std::max(1.0, found + fetched));
+                    static_cast<double>(now.unit_bytes) / 1e9, static_cast<double>(now.disk_bytes) / 1e9,
+                    found / std::max(1.0, found + fetched));
         std::fflush(stdout);
     }
     longread_cuda_stream_free(stream);

@@ -1,8 +1,10 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
 // WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by
 // InfLLM's method ("infllm", or "infllm-" and a shape's name; and " in 8 bit"; not among all, it takes minutes; with a
-// number of tokens behind it how long each stage takes, up to so many, and with "cut" behind that where units are cut)
-// or of taking memory ("pinning") alone. Weights are random, and all layers have the same; only shapes matter.
+// number of tokens behind it how long each stage takes, up to so many, and with "cut" behind that where units are cut;
+// with a folder behind it units that memory does not hold rest in a file there, and with a number behind that memory
+// holds at most so many GB) or of taking memory ("pinning") alone. Weights are random, and all layers have the same;
+// only shapes matter.
 #include "tests/cuda-bench.h"
 #include <cstdlib>
 #include <string>
@@ -41,6 +43,11 @@ int main(int count, char** arguments) {
     }
     if (count > 1)
         gpu.cublas = arguments[1];
+    UnitRest rest;
+    if (count > 3)
+        rest.folder = arguments[3];
+    if (count > 4)
+        rest.host_bytes = static_cast<uint64_t>(std::atof(arguments[4]) * 1e9);
     const std::string only = count > 2 ? arguments[2] : "";
     const auto wanted = [&](const char* name) { return only.empty() || only == name; };
     const struct {
@@ -76,10 +83,11 @@ int main(int count, char** arguments) {
                 const std::string what = name + in;
                 if (only != "infllm-" + what && (read.eight || only != "infllm"))
                     continue;
-                if (count > 3)
+                const bool has_number = count > 3 && std::atoi(arguments[3]) > 0;
+                if (has_number)
                     bench_stages(gpu, what.c_str(), read, std::atoi(arguments[3]), count > 4);
                 else
-                    bench_infllm(gpu, what.c_str(), read);
+                    bench_infllm(gpu, what.c_str(), read, rest);
             }
         if (only == "pinning")
             bench_pinning();

@@ -42,9 +42,14 @@ void bench_reading(const BenchGpu& gpu, const char* name, const LongreadShape& s
 void bench_likelihoods(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
 // A question against so many stored tokens. Prints a JSON line.
 void bench_store(const BenchGpu& gpu, int tokens, int head_size, int format);
+// Where units of a stream rest.
+struct UnitRest {
+    const char* folder = nullptr; // for those that memory does not hold; null: there can be none
+    uint64_t host_bytes = 0;      // of memory at most; 0: four fifths of what is free, and no more than 100 GB
+};
 // One stream by InfLLM's method with the paper's parameters and random weights: streaming and decoding at some lengths,
 // the GPU's memory, and how many units were found there. Prints a JSON line a length.
-void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape);
+void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape, const UnitRest& rest);
 // The same, up to so many tokens: how long each stage of reading 4,096 tokens takes, and of one token after them, all
 // kernels one after the other; and how quickly it reads where memory for units was taken before. cut: units are of 8 to
 // 88 tokens. Prints JSON lines.
