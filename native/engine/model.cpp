@@ -1,4 +1,5 @@
 #include "engine/model.h"
+#include "engine/layer-split.h"
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -6,19 +7,6 @@
 
 namespace longread {
 namespace {
-
-// On the CPU the quick format is Q8_0: measured on two AVX-512 cores, Q4_1 reads 364 tokens/s and the same weights in
-// Q8_0 730, with the same best next token on 251 of 256 positions (Q4_0: 225); Q4_1 and the K formats have no packed
-// kernels. A GPU has kernels for each, and the fewer bytes the quicker it decodes; only F32 is slow there. Vectors
-// (norms, biases) stay as they are.
-ggml_type kept_type(const ggml_tensor* tensor, WeightFormat wanted, bool on_gpu) {
-    if (ggml_n_dims(tensor) != 2 || wanted == WeightFormat::file)
-        return tensor->type;
-    ggml_type type = wanted == WeightFormat::f16 ? GGML_TYPE_F16 : GGML_TYPE_Q8_0;
-    if (wanted == WeightFormat::fast && on_gpu)
-        type = tensor->type == GGML_TYPE_F32 ? GGML_TYPE_F16 : tensor->type;
-    return tensor->ne[0] % ggml_blck_size(type) == 0 ? type : tensor->type;
-}
 
 // Rows are split among threads; `from` holds rows of `type`, `to` receives those of `kept`.
 void transcode_rows(ggml_type type, const char* from, ggml_type kept, char* to, int64_t columns, int64_t rows,
@@ -42,40 +30,6 @@ void transcode_rows(ggml_type type, const char* from, ggml_type kept, char* to, 
         worker.join();
 }
 
-// How many layers from the first on fit into a GPU's free memory, each with its part of a cache; one more than there
-// are: embeddings and output, too. Kept free for the driver's and cuBLAS's own: 768 MiB; and a batch's results.
-int layers_that_fit(const Hyper& h, const GgufFile& file, const LoadOptions& options, const Backend& backend) {
-    constexpr size_t own = size_t(768) << 20, cached_tokens = 8192;
-    const size_t widest = static_cast<size_t>(4) * h.embedding + 3 * h.feed_forward;
-    const size_t taken = own + widest * sizeof(float) * static_cast<size_t>(backend.batch());
-    const size_t free = backend.free_memory();
-    size_t room = free > taken ? free - taken : 0;
-    const size_t cache = cached_tokens * 2 * sizeof(ggml_fp16_t) * static_cast<size_t>(h.key_heads) * h.head_size;
-    int fit = 0;
-    auto takes = [&](size_t bytes) {
-        if (bytes > room)
-            return false;
-        room -= bytes;
-        ++fit;
-        return true;
-    };
-    auto kept_bytes = [&](const std::string& prefix) {
-        size_t sum = 0;
-        file.each([&](const ggml_tensor* tensor) {
-            const bool in_layer = std::strncmp(tensor->name, "blk.", 4) == 0;
-            if (prefix.empty() ? !in_layer : std::strncmp(tensor->name, prefix.c_str(), prefix.size()) == 0)
-                sum += static_cast<size_t>(ggml_row_size(kept_type(tensor, options.weights, true), tensor->ne[0])) *
-                       static_cast<size_t>(ggml_nrows(tensor));
-        });
-        return sum;
-    };
-    while (fit < h.layers && takes(kept_bytes("blk." + std::to_string(fit) + ".") + cache))
-        ;
-    if (fit == h.layers)
-        takes(kept_bytes(""));
-    return fit;
-}
-
 } // namespace
 
 std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& cancel,
@@ -87,8 +41,10 @@ std::unique_ptr<Model> Model::load(const LoadOptions& options, const Cancel& can
     Hyper& h = model->hyper;
     model->backend = std::make_unique<Backend>(options.threads, options.gpu);
     if (options.gpu)
-        model->gpu_layers = options.gpu_layers < 0 ? layers_that_fit(h, file, options, *model->backend)
-                                                   : std::min(options.gpu_layers, h.layers + 1);
+        model->gpu_layers =
+            options.gpu_layers < 0
+                ? layers_that_fit(h, file, options.weights, model->backend->free_memory(), model->backend->batch())
+                : std::min(options.gpu_layers, h.layers + 1);
 
     model->eight = options.eight;
     model->weights_ = std::make_unique<Arena>(*model->backend, static_cast<size_t>(h.layers) * 24 + 8);

@@ -137,6 +137,7 @@ Napi::Value decode(const Napi::CallbackInfo& call) {
 
 static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     exports.Set("generateBeside", Napi::Function::New(env, longread::generate_beside, "generateBeside"));
+    exports.Set("layersThatFit", Napi::Function::New(env, longread::fitting_layers, "layersThatFit"));
     exports.Set("floor", Napi::Function::New(env, longread::floor_of_products, "floor"));
     exports.Set("decode", Napi::Function::New(env, longread::decode, "decode"));
     return exports;

@@ -15,4 +15,8 @@ Napi::Value generate_beside(const Napi::CallbackInfo& call);
 // (cuda/interface.h), on the GPU that findCuda() found.
 Napi::Value floor_of_products(const Napi::CallbackInfo& call);
 
+// layersThatFit({path, weights, free, batch}) -> how many layers of the model in the file `path` are put on a GPU with
+// so many free bytes (engine/layer-split.h).
+Napi::Value fitting_layers(const Napi::CallbackInfo& call);
+
 } // namespace longread

@@ -56,6 +56,13 @@ export interface Oracle {
     readonly times: number
     readonly eight: boolean
   }): Promise<number>
+  /** Layers that are put on a GPU with so many free bytes, read `batch` tokens at a time (native/engine/layer-split.h). */
+  layersThatFit(request: {
+    readonly path: string
+    readonly weights: 'fast' | 'file'
+    readonly free: number
+    readonly batch: number
+  }): number
 }
 
 export const loadOracle = (): Oracle =>
