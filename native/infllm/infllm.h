@@ -1,6 +1,5 @@
 // One stream read by InfLLM's method (parameters.h): the window of every layer, the units that left it, and the graph
-// of an execution block. On the processor; what a GPU would do otherwise is in two places, where units are gathered
-// (lookup.cpp) and what the window's memory is (the constructor).
+// of an execution block. On the processor; on a GPU streams are read by kernels of their own (engine/gpu-stream.h).
 //
 // Window, by layer, fastest first, F16 (F32 where units are F32): keys before and after rotation [key heads * head
 // size, slot], values [slot, key heads * head size]. A token's slot is its position in the stream less `base_`, and

@@ -17,8 +17,10 @@
 //   window they become unit B; its representative b^h is the mean of k_j^h over the repr_topk tokens of B with the
 //   largest r_j^h. Lookup (paper, eq. 3). For X, unit B scores Σ_h mean_{i∈X} R(q_i^h, distance) · b^h, where a query
 //   head takes the key head it shares; U_X are the topk best, in the stream's order. With perhead every head chooses
-//   its own. While there are at most topk units, all are used. A unit's keys and values rest on disk; max_cached_block
-//   of each layer stay in memory, those used longest ago leave first (cache_strategy "lru" of the code).
+//   its own. While there are at most topk units, all are used. A unit's keys and values rest on disk, or in memory
+//   where there is no folder for them; with a GPU in pinned memory, and beyond that on disk. max_cached_block of each
+//   layer stay where they are used, in memory or on the GPU; those used longest ago leave first (cache_strategy "lru"
+//   of the code).
 //
 // Two things differ from the paper's code. There `distance` is n_local − 1, as far as the window's oldest token; here
 // it is n_local, as in the paper's text. There a token between window and units is seen at both distances by the
