@@ -14,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<{ main: Bench }>>> = {
   facts: () => import('./facts/run.js'),
   cuda: () => import('./cuda/run.js'),
   longcontext: () => import('./longcontext/run.js'),
+  lookups: () => import('./lookups/run.js'),
 }
 
 export const benchNames: readonly string[] = Object.keys(benches)
