@@ -40,7 +40,7 @@ function settings(command: Command): Command {
     )
     .option(
       '--set <name=value,…>',
-      'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8, or paper for those of its paper',
+      'with --reading memory: InfLLM parameters, such as nLocal=2048,topk=8, or paper for those of its paper; and lookup=all, other or imports: which units are looked up while a file is read',
       '',
     )
 }
