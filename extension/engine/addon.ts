@@ -307,6 +307,8 @@ export interface InfLlmParameters {
   /** `one`: all at that distance, as in the paper; `ordered`: one after the other, right before the window. */
   readonly places: 'one' | 'ordered'
   readonly format: 'f32' | 'f16' | 'q8_0'
+  /** Of a GPU's memory that representative keys may take; others are in the processor's, pinned. It changes nothing that is read. */
+  readonly maxReprMegabytes: number
   /** Where units rest; empty: in memory. */
   readonly folder: string
 }
@@ -342,6 +344,8 @@ export interface NativeInfLlm {
     readonly reads: number
     /** Whether a GPU reads; what it keeps on disk no processor restores, nor the other way round. */
     readonly gpu: boolean
+    /** Of `bytes`, those on the GPU; 0 where a processor reads. */
+    readonly gpuBytes: number
   }
   /** Where each unit starts in the stream, and where the last one ends. */
   unitStarts(): Int32Array

@@ -64,8 +64,9 @@ export class MemoryStream {
     const make = () => new this.loaded.addon.InfLlm(model, parameters)
     let memory = make()
     const { gpu } = memory.info()
-    // What a GPU and a processor keep, neither reads of the other.
-    const decides = [this.loaded.fingerprint, this.options.reading.units, parameters, stream.hash]
+    // What a GPU and a processor keep, neither reads of the other. Where a GPU's keys lie decides nothing.
+    const deciding = { ...parameters, maxReprMegabytes: undefined }
+    const decides = [this.loaded.fingerprint, this.options.reading.units, deciding, stream.hash]
     const name = kept?.nameOf(gpu ? [...decides, 'gpu'] : decides)
     if (name !== undefined) {
       if (await this.restored(memory, name, log)) {

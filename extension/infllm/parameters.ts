@@ -23,6 +23,7 @@ export const paper: StreamParameters = {
   distance: 0,
   places: 'one',
   format: 'f16',
+  maxReprMegabytes: 2 ** 20, // as many as there is room for
   folder: '',
   order: 'names',
   lookup: 'all',

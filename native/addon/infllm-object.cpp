@@ -37,6 +37,7 @@ InfLlmParameters parameters_of(const Napi::Object& from) {
     p.max_cached_block = whole("maxCachedBlock");
     p.exc_block_size = whole("excBlockSize");
     p.distance = whole("distance");
+    p.max_repr_megabytes = whole("maxReprMegabytes");
     p.perhead = field(from, "perhead").ToBoolean().Value();
     p.places = places_of(text(field(from, "places"), "places"));
     p.format = format_of(text(field(from, "format"), "format"));
@@ -160,6 +161,7 @@ Napi::Value InfLlmObject::info(const Napi::CallbackInfo& call) {
         info.Set("diskBytes", static_cast<double>(totals.disk_bytes));
         info.Set("reads", static_cast<double>(totals.reads));
         info.Set("gpu", totals.gpu);
+        info.Set("gpuBytes", static_cast<double>(totals.gpu_bytes));
         return info;
     });
 }

@@ -20,11 +20,15 @@ typedef struct {
     uint64_t host_bytes;
     // Where further units rest in a file; null or empty: there can be none.
     const char* folder;
+    // Of the GPU's memory that representative keys may take, where there is room; others are in the processor's,
+    // pinned.
+    uint64_t repr_bytes;
 } LongreadStreamShape;
 
 typedef struct {
     int32_t position, units; // tokens that were read, units made of them
     uint64_t gpu_bytes;      // without weights: the window, places of units, representative keys
+    uint64_t key_bytes;      // of the processor's memory: representative keys for which there is no room there
     uint64_t unit_bytes;     // of the processor's memory
     uint64_t disk_bytes;
     uint64_t found, fetched; // units that blocks used and found on the GPU, and that were brought there
@@ -35,7 +39,7 @@ typedef struct LongreadStream LongreadStream;
 // 0 and an error where the kernels do not read such a stream.
 int32_t longread_cuda_stream_positions(const LongreadStreamShape* shape);
 // Bytes of GPU memory, weights included, without representative keys: these take 2 * heads * head_size * layers for
-// each unit.
+// each unit, 256 units at once; and up to 72 bytes a unit are taken, wherever its keys are.
 uint64_t longread_cuda_stream_bytes(const LongreadStreamShape* shape);
 // Arguments as of longread_cuda_reader_new(). output: [vocabulary][embedding], or null: the embedding; output_norm:
 // [embedding].

@@ -25,11 +25,6 @@ template <typename Each> void UnitStream::each_array(const Place& place, const E
     const size_t slots = static_cast<size_t>(layout_.capacity) * sizeof(float);
     each(received_.data(), slots, static_cast<size_t>(place.used) * sizeof(float),
          layers_.size() * static_cast<size_t>(model_.heads));
-    // Of the last chunk, units that there are not, too.
-    for (const Buffer<__half>& chunk : chunks_) {
-        const size_t bytes = layers_.size() * units_of_chunk * mixed_width() * sizeof(__half);
-        each(chunk.data(), bytes, bytes, size_t{1});
-    }
 }
 
 // Every unit's bytes where they rest: in memory, or, in the file, piece by piece by offset and length.
@@ -64,7 +59,7 @@ void UnitStream::save(const Put& put) {
         lengths.push_back(unit.tokens);
     put(lengths.data(), lengths.size() * sizeof(int32_t));
     std::vector<char> rows;
-    each_array(place, [&](const void* from, size_t pitch, size_t bytes, size_t count) {
+    const auto put_rows = [&](const void* from, size_t pitch, size_t bytes, size_t count) {
         rows.resize(bytes * count);
         if (rows.empty())
             return;
@@ -72,6 +67,14 @@ void UnitStream::save(const Put& put) {
               "a copy from the GPU failed");
         computing_.wait();
         put(rows.data(), rows.size());
+    };
+    each_array(place, put_rows);
+    // Of the last chunk, units that there are not, too.
+    chunks_.each(units_.size(), [&](const __half* keys, size_t bytes, bool on_gpu) {
+        if (on_gpu)
+            put_rows(keys, bytes, bytes, 1);
+        else
+            put(keys, bytes);
     });
     each_unit(put, [&](uint64_t at, size_t bytes) {
         rows.resize(bytes);
@@ -129,7 +132,7 @@ bool UnitStream::restore(const Get& get) {
     reserve_units();
     copy_to_gpu(units_there_.data(), units_.data(), units_.size() * sizeof(StreamUnit));
     std::vector<char> rows;
-    each_array(place_, [&](void* to, size_t pitch, size_t bytes, size_t count) {
+    const auto get_rows = [&](void* to, size_t pitch, size_t bytes, size_t count) {
         rows.resize(bytes * count);
         if (rows.empty())
             return;
@@ -137,6 +140,13 @@ bool UnitStream::restore(const Get& get) {
         check(cudaMemcpy2DAsync(to, pitch, rows.data(), bytes, bytes, count, cudaMemcpyHostToDevice, computing_),
               "a copy to the GPU failed");
         computing_.wait();
+    };
+    each_array(place_, get_rows);
+    chunks_.each(units_.size(), [&](__half* keys, size_t bytes, bool on_gpu) {
+        if (on_gpu)
+            get_rows(keys, bytes, bytes, 1);
+        else
+            get(keys, bytes);
     });
     each_unit(get, [&](uint64_t at, size_t bytes) {
         rows.resize(bytes);

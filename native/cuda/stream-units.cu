@@ -39,16 +39,7 @@ void UnitStream::reserve_units() {
         units_there_.upload(units_.data(), count); // what was there is lost when it grows
     }
     units_there_.reserve(1024);
-    const size_t before = chunks_.size();
-    while (chunks_.size() * units_of_chunk < count)
-        chunks_.emplace_back(layers_.size() * units_of_chunk * mixed_width());
-    chunks_there_.reserve(most_units / units_of_chunk);
-    if (chunks_.size() > before) {
-        std::vector<__half*> addresses;
-        for (const Buffer<__half>& chunk : chunks_)
-            addresses.push_back(chunk.data());
-        copy_to_gpu(chunks_there_.data(), addresses.data(), addresses.size() * sizeof(__half*));
-    }
+    chunks_.reserve(count);
 }
 
 // Copies units [first, end) from the window to where they rest, beside other work.

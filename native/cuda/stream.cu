@@ -58,7 +58,7 @@ UnitStream::UnitStream(const char* bus_id, const char* cublas, const LongreadStr
     : shape_((check_shape(shape), shape)), model_(shape.model), device_(use_device(bus_id)), linear_(cublas),
       layers_(static_cast<size_t>(model_.layers)),
       pages_(device_, token_bytes(), static_cast<size_t>(shape.block_size), shape.host_bytes),
-      rows_(model_.eight != 0) {
+      chunks_(layers_.size() * mixed_width(), shape.repr_bytes), rows_(model_.eight != 0) {
     const size_t width = static_cast<size_t>(model_.embedding), vocabulary = static_cast<size_t>(model_.vocabulary);
     turns_.upload(turns, static_cast<size_t>(model_.positions) * model_.head_size);
     embedding_.upload(embedding, vocabulary, width, false, computing_);
@@ -237,9 +237,9 @@ std::vector<uint64_t> UnitStream::token_state(bool wanted) const {
     const auto add = [&](const auto&... buffers) {
         (state.push_back(reinterpret_cast<uint64_t>(buffers.data())), ...);
     };
-    add(keys_, values_, rotated_, received_, place_unit_, place_used_, units_there_, chunks_there_, tokens_,
-        blocks_there_, x_, logits_, logits_here_, mean_, window_partial_, window_logs_, far_partial_, far_logs_,
-        log_sums_, first_, normed_, wide_, near_, far_, scores_, table_, chosen_, chosen_count_);
+    add(keys_, values_, rotated_, received_, place_unit_, place_used_, units_there_, tokens_, blocks_there_, x_,
+        logits_, logits_here_, mean_, window_partial_, window_logs_, far_partial_, far_logs_, log_sums_, first_,
+        normed_, wide_, near_, far_, scores_, table_, chosen_, chosen_count_);
     return state;
 }
 
@@ -460,7 +460,7 @@ void UnitStream::leave(const Leaving& leaving, int first, int layers) {
         make_sinks(range(first, layers), leaving.sinks, leaving.sink_slot, leaving.sink_count, layout_, computing_);
     if (leaving.end_unit > leaving.first_unit)
         represent_units(range(first, layers), units_there_.data(), leaving.first_unit, leaving.end_unit, leaving.base,
-                        chunks_there_.data(), layout_, computing_);
+                        chunks_.there(), layout_, computing_);
 }
 
 // Of so many rows, to logits_.
@@ -538,8 +538,8 @@ LongreadStreamState UnitStream::state() {
     s.position = place_.position;
     s.units = static_cast<int32_t>(units_.size());
     s.gpu_bytes = 2 * (keys_.size() + values_.size() + rotated_.size()) + 4 * received_.size();
-    for (const Buffer<__half>& chunk : chunks_)
-        s.gpu_bytes += 2 * chunk.size();
+    s.gpu_bytes += chunks_.gpu_bytes();
+    s.key_bytes = chunks_.pinned_bytes();
     s.unit_bytes = pages_.bytes();
     s.disk_bytes = file_end_;
     unsigned long long counts[2];

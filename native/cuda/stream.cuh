@@ -6,6 +6,7 @@
 #include "cuda/check.cuh"
 #include "cuda/infllm.cuh"
 #include "cuda/interface.h"
+#include "cuda/key-chunks.cuh"
 #include "cuda/layer-weights.cuh"
 #include "cuda/recording.cuh"
 #include "cuda/unit-file.cuh"
@@ -95,7 +96,7 @@ class UnitStream {
     // Parts that the keys of the window are split into.
     static int window_splits(int rows, const StreamLayout& layout);
     UnitKeys unit_keys(int layer) const {
-        return {chunks_there_.data(), layer, {units_there_.data(), first_.data(), first_count_}};
+        return {chunks_.there(), layer, {units_there_.data(), first_.data(), first_count_}};
     }
     size_t score_stride() const { return scores_.size() / blocks_at_once; }
     void leave(const Leaving& leaving, int first, int layers);
@@ -152,8 +153,7 @@ class UnitStream {
     Pinned<char> to_file_, from_file_, found_;
     std::future<void> filing_;
     Buffer<StreamUnit> units_there_;
-    std::vector<Buffer<__half>> chunks_;
-    Buffer<__half*> chunks_there_;
+    KeyChunks chunks_;
     std::unique_ptr<Mark> mark_;
 
     // Of a read.

@@ -24,6 +24,7 @@ LongreadStreamShape shape_of(const Model& model, const InfLlmParameters& p) {
     s.distance = p.far();
     s.host_bytes = free_memory() / 10 * 7; // the rest is for everything else that runs
     s.folder = p.folder.c_str();
+    s.repr_bytes = static_cast<uint64_t>(p.max_repr_megabytes) << 20;
     return s;
 }
 
@@ -210,9 +211,9 @@ UnitMemory::Totals GpuStream::totals() const {
     LongreadStreamState s{};
     if (stream_)
         done(place_.library->stream_state(stream_, &s));
-    return {s.position,   s.units,      s.gpu_bytes + s.unit_bytes,
+    return {s.position,   s.units,      s.gpu_bytes + s.key_bytes + s.unit_bytes,
             s.unit_bytes, s.disk_bytes, static_cast<long long>(s.fetched),
-            true};
+            true,         s.gpu_bytes};
 }
 
 } // namespace longread

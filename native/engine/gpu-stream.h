@@ -1,6 +1,7 @@
 // InfLLM's method on a GPU, by kernels of our own (cuda/stream.cuh), with a copy of the model's weights in half
 // precision, or in 8 bit where that is asked for. Units rest in pinned memory of the processor, and those for which
-// that is too small in the folder; max_cached_block of each layer are on the GPU.
+// that is too small in the folder; max_cached_block of each layer are on the GPU, and their representative keys as far
+// as there is room.
 #pragma once
 #include "cuda/library.h"
 #include "engine/model.h"

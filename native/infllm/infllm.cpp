@@ -68,7 +68,7 @@ InfLlm::InfLlm(Model& model, const InfLlmParameters& parameters)
 }
 
 InfLlm::Totals InfLlm::totals() const {
-    return {position_, tier_.units(), bytes(), tier_.resident(), tier_.disk_bytes(), tier_.reads(), false};
+    return {position_, tier_.units(), bytes(), tier_.resident(), tier_.disk_bytes(), tier_.reads(), false, 0};
 }
 
 // In memory: windows, representative keys, units.

@@ -21,6 +21,7 @@ void InfLlmParameters::check(const Hyper& hyper) const {
     between("exc_block_size", exc_block_size, 1, n_local); // nothing of an execution block leaves its own window
     between("max_cached_block", max_cached_block, topk, most);
     between("distance", distance, 0, most);
+    between("max_repr_megabytes", max_repr_megabytes, 0, most_megabytes);
     if (format == UnitFormat::q8_0)
         must(hyper.key_heads * hyper.head_size % 32 == 0, "This model's keys cannot be kept in 8 bit.");
     const long long farthest = places == Places::ordered

@@ -45,6 +45,8 @@ enum class Places {
 enum class UnitFormat { f32, f16, q8_0 };
 
 struct InfLlmParameters {
+    static constexpr int most_megabytes = 1 << 20;
+
     int n_init = 128;     // first tokens of the stream that are always seen
     int n_local = 4096;   // tokens a token sees exactly, itself among them
     int block_size = 128; // tokens of a unit; where the caller cuts the stream, the longest unit
@@ -56,6 +58,9 @@ struct InfLlmParameters {
     int distance = 0;          // position to which queries of what is far are rotated; 0: n_local
     Places places = Places::one;
     UnitFormat format = UnitFormat::f16;
+    // Of a GPU's memory that representative keys may take, as far as it has room; the others are in pinned memory of
+    // the processor. It does not change what is read.
+    int max_repr_megabytes = most_megabytes;
     std::string folder; // where units rest; empty: all stay in memory
 
     int far() const { return distance > 0 ? distance : n_local; }

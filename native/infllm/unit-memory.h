@@ -27,6 +27,7 @@ class UnitMemory {
         size_t disk_bytes = 0;
         long long reads = 0; // units that were fetched: from disk, or to the GPU
         bool gpu = false;
+        size_t gpu_bytes = 0; // of `bytes`, those that are on a GPU; 0 where a processor reads
     };
 
     explicit UnitMemory(const InfLlmParameters& parameters) : p_(parameters) {}

@@ -16,6 +16,7 @@ LongreadStreamShape paper_shape(const LongreadShape& model) {
     s.max_cached_block = 32;
     s.exc_block_size = 512;
     s.model.rows = 4096;
+    s.repr_bytes = UINT64_MAX; // as many as there is room for
     s.host_bytes = std::min<uint64_t>(longread::free_memory() / 5 * 4, 100'000'000'000);
     s.model.positions = longread_cuda_stream_positions(&s);
     expect(s.model.positions > 0);

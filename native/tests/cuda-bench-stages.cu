@@ -13,8 +13,8 @@ constexpr int timed_reads = 8, timed_tokens = 32;
 
 class StageBench {
   public:
-    StageBench(const BenchGpu& gpu, const char* name, const LongreadShape& model, bool cut)
-        : name_(name), shape_(paper_shape(model)), stream_(random_stream(gpu, shape_)),
+    StageBench(const BenchGpu& gpu, const char* name, const LongreadStreamShape& shape, bool cut)
+        : name_(name), shape_(shape), stream_(random_stream(gpu, shape_)),
           tokens_(static_cast<size_t>(shape_.model.rows)), logits_(static_cast<size_t>(shape_.model.vocabulary)),
           cut_(cut) {}
     ~StageBench() { longread_cuda_stream_free(stream_); }
@@ -37,8 +37,9 @@ class StageBench {
         for (int length = first; fits(length); length *= 4) {
             const double rate = read_to(length);
             std::printf("{\"bench\":\"infllm-memory\",\"shape\":\"%s\",\"tokens\":%d,\"tokensPerSecond\":%.0f,"
-                        "\"whereMemoryIsThere\":%.0f}\n",
-                        name_, length, rates[at++], rate);
+                        "\"whereMemoryIsThere\":%.0f,\"streamMegabytes\":%.0f,\"pinnedKeyMegabytes\":%.0f}\n",
+                        name_, length, rates[at++], rate, static_cast<double>(state().gpu_bytes) / 1e6,
+                        static_cast<double>(state().key_bytes) / 1e6);
             tell(length);
         }
     }
@@ -56,6 +57,11 @@ class StageBench {
             read();
         }
         return timed * shape_.model.rows / seconds_since(start);
+    }
+    LongreadStreamState state() const {
+        LongreadStreamState state{};
+        expect(longread_cuda_stream_state(stream_, &state) == 0);
+        return state;
     }
     void mark() { expect(longread_cuda_stream_mark(stream_) == 0); }
     void read() {
@@ -138,8 +144,11 @@ __global__ void idle_kernel(int* to) {
 
 } // namespace
 
-void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& model, int most_tokens, bool cut) {
-    StageBench(gpu, name, model, cut).run(most_tokens);
+void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& model, int most_tokens, bool cut,
+                  uint64_t repr_bytes) {
+    LongreadStreamShape shape = paper_shape(model);
+    shape.repr_bytes = repr_bytes;
+    StageBench(gpu, name, shape, cut).run(most_tokens);
 }
 
 void bench_pinning() {

@@ -1,7 +1,8 @@
 // cuda-bench [LIBCUBLASLT [WHAT]]: how fast the kernels are on the first GPU, a JSON line a figure; of the shape that
 // WHAT names, of scoring questions ("questions"), of reading units again ("likelihoods") or of a stream read by
 // InfLLM's method ("infllm", or "infllm-" and a shape's name; and " in 8 bit"; not among all, it takes minutes; with a
-// number of tokens behind it how long each stage takes, up to so many, and with "cut" behind that where units are cut;
+// number of tokens behind it how long each stage takes, up to so many, and behind that with "cut" where units are cut,
+// with "repr=MB" where at most so many megabytes of representative keys are on the GPU;
 // with a folder behind it units that memory does not hold rest in a file there, and with a number behind that memory
 // holds at most so many GB) or of taking memory ("pinning") alone. Weights are random, and all layers have the same;
 // only shapes matter.
@@ -77,15 +78,27 @@ int main(int count, char** arguments) {
             for (int format : {LONGREAD_KEYS_Q8, LONGREAD_KEYS_F16})
                 if (wanted("questions"))
                     bench_store(gpu, tokens, 64, format);
+        const bool has_number = count > 3 && std::atoi(arguments[3]) > 0;
+        bool cut = false;
+        uint64_t repr_bytes = UINT64_MAX;
+        for (int i = 4; has_number && i < count; ++i) {
+            unsigned long long megabytes = 0;
+            char more = 0;
+            if (std::string(arguments[i]) == "cut")
+                cut = true;
+            else if (std::sscanf(arguments[i], "repr=%7llu%c", &megabytes, &more) == 1)
+                repr_bytes = uint64_t{megabytes} << 20;
+            else
+                throw std::runtime_error(std::string("neither cut nor repr=MB: ") + arguments[i]);
+        }
         for (auto [name, read] : shapes) // takes minutes
             for (const std::string in : {"", " in 8 bit"}) {
                 read.eight = !in.empty();
                 const std::string what = name + in;
                 if (only != "infllm-" + what && (read.eight || only != "infllm"))
                     continue;
-                const bool has_number = count > 3 && std::atoi(arguments[3]) > 0;
                 if (has_number)
-                    bench_stages(gpu, what.c_str(), read, std::atoi(arguments[3]), count > 4);
+                    bench_stages(gpu, what.c_str(), read, std::atoi(arguments[3]), cut, repr_bytes);
                 else
                     bench_infllm(gpu, what.c_str(), read, rest);
             }

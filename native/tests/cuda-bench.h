@@ -52,8 +52,9 @@ struct UnitRest {
 void bench_infllm(const BenchGpu& gpu, const char* name, const LongreadShape& shape, const UnitRest& rest);
 // The same, up to so many tokens: how long each stage of reading 4,096 tokens takes, and of one token after them, all
 // kernels one after the other; and how quickly it reads where memory for units was taken before. cut: units are of 8 to
-// 88 tokens. Prints JSON lines.
-void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& shape, int most_tokens, bool cut);
+// 88 tokens. repr_bytes: of LongreadStreamShape. Prints JSON lines.
+void bench_stages(const BenchGpu& gpu, const char* name, const LongreadShape& shape, int most_tokens, bool cut,
+                  uint64_t repr_bytes);
 // How quickly memory of the processor is taken and pinned, and what kernels started meanwhile wait. Prints JSON lines.
 void bench_pinning();
 

@@ -4,6 +4,7 @@
 #include "tests/kernel-checks.h"
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace longread::gpu {
 namespace {
@@ -33,6 +34,7 @@ LongreadStreamShape small_shape() {
     s.max_cached_block = 4;
     s.exc_block_size = 16;
     s.host_bytes = uint64_t{1} << 28;
+    s.repr_bytes = UINT64_MAX;
     s.model.positions = longread_cuda_stream_positions(&s);
     return s;
 }
@@ -122,6 +124,113 @@ float largest_of(const std::vector<float>& values) {
     for (float x : values)
         largest = std::max(largest, std::fabs(x));
     return largest;
+}
+
+// A stream that goes back to a mark behind which it took further pieces for representative keys, and is kept.
+struct Told {
+    std::vector<float> logits;               // of all that it reads
+    std::vector<std::vector<int32_t>> units; // [block of the last read][...]: of all layers
+    std::vector<uint8_t> rewound, kept;      // as bytes, where it has gone back, and at the end but for some tokens
+    LongreadStreamState early{}, late{};
+};
+constexpr int told_first = 64, told_mark = 256, told_kept = 320, told_end = 384;
+
+// What it reads last.
+void tell_end(LongreadStream* stream, Told& told) {
+    const std::vector<float> logits = read(stream, told_kept, told_end, 64);
+    told.logits.insert(told.logits.end(), logits.begin(), logits.end());
+    for (int block = 0; block < 4; ++block) {
+        std::vector<int32_t> counts(layers), units(layers * LONGREAD_MOST_CHOSEN), used;
+        longread_cuda_stream_used(stream, block, counts.data(), units.data());
+        for (int l = 0; l < layers; ++l) {
+            const auto first = units.begin() + l * LONGREAD_MOST_CHOSEN;
+            used.insert(used.end(), first, first + counts[static_cast<size_t>(l)]);
+        }
+        told.units.push_back(used);
+    }
+    longread_cuda_stream_state(stream, &told.late);
+}
+
+template <typename Then> Told tell(LongreadStream* stream, const Then& then) {
+    Told told;
+    const auto go = [&](int first, int end) {
+        const std::vector<float> logits = read(stream, first, end, 64);
+        told.logits.insert(told.logits.end(), logits.begin(), logits.end());
+    };
+    go(0, told_first);
+    then();
+    go(told_first, told_mark);
+    longread_cuda_stream_state(stream, &told.early);
+    longread_cuda_stream_mark(stream);
+    go(900, 964); // other tokens
+    longread_cuda_stream_rewind(stream);
+    longread_cuda_stream_save(stream, put_bytes, &told.rewound);
+    go(told_mark, told_kept);
+    longread_cuda_stream_save(stream, put_bytes, &told.kept);
+    tell_end(stream, told);
+    return told;
+}
+
+bool same(const Told& one, const Told& other) {
+    return !one.logits.empty() && one.logits == other.logits && one.units == other.units;
+}
+
+// Wherever representative keys lie, all is the same to the last bit.
+void check_places_of_keys(Checks& checks, const Model& model) {
+    LongreadStreamShape shape = small_shape();
+    shape.block_size = shape.repr_topk = 1; // so that units are more than a piece has
+    shape.topk = 24;
+    shape.max_cached_block = 32;
+    constexpr uint64_t piece = uint64_t{256} * layers * heads * head_size * 2;
+    const auto nothing = [] {};
+    const Held all = model.begin(shape);
+    const Told should = tell(all.get(), nothing);
+    int early = 0, late = 0;
+    for (const std::vector<int32_t>& units : should.units)
+        for (int unit : units)
+            ++(unit < 256 ? early : late);
+    checks.expect("units of both pieces are chosen", early > 0 && late > 0);
+    checks.expect("all representative keys are on the GPU",
+                  should.early.units < 256 && should.late.units > 256 && should.late.key_bytes == 0 &&
+                      should.late.gpu_bytes == should.early.gpu_bytes + piece);
+    for (const uint64_t limit : {uint64_t{0}, 2 * piece - 1}) {
+        LongreadStreamShape limited = shape;
+        limited.repr_bytes = limit;
+        const Held stream = model.begin(limited);
+        const Told told = tell(stream.get(), nothing);
+        checks.expect("representative keys in the processor's memory change nothing", same(told, should));
+        checks.expect("the GPU's memory has its limit",
+                      told.late.gpu_bytes == told.early.gpu_bytes &&
+                          told.late.gpu_bytes == should.late.gpu_bytes - (limit == 0 ? 2 : 1) * piece &&
+                          told.late.key_bytes == (limit == 0 ? 2 : 1) * piece);
+        // As bytes from one to the other.
+        for (const auto& [from, to] : {std::pair{&should, &limited}, std::pair{&told, &shape}}) {
+            const Held taken = model.begin(*to), rewound = model.begin(*to);
+            Source kept{&from->kept, 0}, before{&from->rewound, 0};
+            Told again;
+            const bool whole = longread_cuda_stream_restore(taken.get(), get_bytes, &kept) == 0;
+            tell_end(taken.get(), again);
+            const auto end = should.logits.end() - (told_end - told_kept) * vocabulary;
+            checks.expect("a stream goes on wherever its representative keys were",
+                          whole && kept.at == from->kept.size() && again.units == should.units &&
+                              again.logits == std::vector<float>(end, should.logits.end()) &&
+                              again.late.key_bytes == (to == &limited ? told : should).late.key_bytes);
+            checks.expect("pieces for what was forgotten are not kept",
+                          longread_cuda_stream_restore(rewound.get(), get_bytes, &before) == 0 &&
+                              before.at == from->rewound.size());
+        }
+    }
+#ifndef LONGREAD_EMULATED // where memory is never short
+    const Held full = model.begin(shape);
+    Buffer<char> filling;
+    const Told told = tell(full.get(), [&] {
+        size_t free = 0, total = 0;
+        check(cudaMemGetInfo(&free, &total), "the GPU failed");
+        filling.reserve(free - std::min(free, size_t{256} << 20));
+    });
+    checks.expect("where the GPU is full, representative keys are in the processor's memory",
+                  same(told, should) && told.late.key_bytes == piece && told.late.gpu_bytes == told.early.gpu_bytes);
+#endif
 }
 
 } // namespace
@@ -250,6 +359,7 @@ void check_stream(Checks& checks, const char* bus_id, const char* cublas) {
         checks.compare("logits after what was forgotten", read(marked.get(), first, end, 64), should, 5e-3 * largest,
                        0);
     }
+    check_places_of_keys(checks, model);
 }
 
 } // namespace longread::gpu

@@ -303,7 +303,40 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
     }
     // Representative keys of 256 units are taken at once: these are fewer.
     assert.equal(sizes[1], sizes[0])
+    assert.equal(memory.info().gpuBytes, sizes[0])
     memory.dispose()
+  })
+
+  it('reads the same with representative keys beside a GPU, of whose memory it then takes no more', async () => {
+    const { random, ours } = await load(models['llama']!, places)
+    const [tokens, next] = [someTokens(random, 320, 4), someTokens(random, 20, 12)]
+    const asked = question(someTokens(random, 20, 9), 2)
+    // Units of one token: representative keys of 256 are taken at once, in halves, of two layers with two heads of 64.
+    const [short, piece] = [{ blockSize: 1, reprTopk: 1, topk: 24, maxCachedBlock: 24 }, 256 * 2 * 2 * 64 * 2]
+    const tell = async (maxReprMegabytes: number, taken?: string) => {
+      const memory = memoryOf(ours, { ...short, maxReprMegabytes })
+      if (taken === undefined) await read(memory, tokens.subarray(0, 16))
+      else await memory.restore(taken, 'weights')
+      const before = memory.info().gpuBytes
+      const trace = taken === undefined ? (await read(memory, tokens.subarray(16))).trace : []
+      const path = join(temporaryFolder(), 'kept')
+      await memory.save(path, 'weights')
+      const is = { answer: await answerTo(memory, asked), end: await read(memory, next) }
+      const { bytes, unitBytes, gpuBytes, units } = memory.info()
+      memory.dispose()
+      assert.ok(units > 256 && units <= 512)
+      return { trace, is, path, grown: gpuBytes - before, pinned: bytes - unitBytes - gpuBytes }
+    }
+    const [should, beside] = [await tell(smallParameters.maxReprMegabytes), await tell(0)]
+    assert.deepEqual([should.grown, should.pinned], [2 * piece, 0])
+    assert.deepEqual([beside.grown, beside.pinned], [0, 2 * piece])
+    assert.deepEqual([beside.trace, beside.is], [should.trace, should.is])
+    assert.ok(should.is.end.trace.flat(2).some((units) => units.some((unit) => unit < 256) && units.some((unit) => unit >= 256))) // prettier-ignore
+    // What one keeps the other takes; both pieces have room in a megabyte.
+    const [there, back] = [await tell(0, should.path), await tell(1, beside.path)]
+    for (const { is } of [there, back]) assert.deepEqual(is, should.is)
+    assert.deepEqual([there.grown, there.pinned, back.grown, back.pinned], [0, 2 * piece, 0, 0])
+    ours.dispose()
   })
 
   it('says what it cannot read, and what does not fit', async () => {

@@ -101,6 +101,7 @@ const situations = fc
       reprTopk: Math.min(repr, s.blockSize),
       maxCachedBlock: Math.max(1, s.topk),
       format: 'f32',
+      maxReprMegabytes: paper.maxReprMegabytes,
       folder: '',
     }
     const lengthsOf = (tokens: number) => {
@@ -431,6 +432,7 @@ describe('InfLLM', function () {
     refuses({ excBlockSize: 33 }, /exc_block_size must be from 1 to 32, not 33/)
     refuses({ maxCachedBlock: 2 }, /max_cached_block must be from 3/)
     refuses({ reprTopk: 9 }, /repr_topk must be from 1 to 8/)
+    refuses({ maxReprMegabytes: 2 ** 20 + 1 }, /max_repr_megabytes must be from 0 to 1048576, not 1048577/)
     refuses({ nLocal: 4096 }, /would reach 4096 tokens back; the model was trained for 2048/)
     refuses({ places: 'ordered', topk: 250, maxCachedBlock: 250 }, /would reach 2064 tokens back/)
     refuses({ folder: '/nowhere/at/all' }, /cannot be kept in \/nowhere\/at\/all/)

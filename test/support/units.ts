@@ -22,6 +22,7 @@ export const smallParameters: InfLlmParameters = {
   distance: 0,
   places: 'one',
   format: 'f16',
+  maxReprMegabytes: 2 ** 20,
   folder: '',
 }
 
