@@ -315,10 +315,10 @@ describe('InfLLM', function () {
       await first.save(path, 'weights')
       const second = memoryOf(model, parameters)
       await second.restore(path, 'weights')
-      const { tokens: length, units, diskBytes, gpu } = first.info()
+      const { tokens: length, units, diskBytes, gpu, gpuBytes } = first.info()
       assert.deepEqual(
         { ...second.info(), ...{ reads: 0, bytes: 0, unitBytes: 0 } },
-        { ...{ tokens: length, units, diskBytes, gpu }, ...{ reads: 0, bytes: 0, unitBytes: 0 } },
+        { ...{ tokens: length, units, diskBytes, gpu, gpuBytes }, ...{ reads: 0, bytes: 0, unitBytes: 0 } },
       )
       assert.deepEqual(second.unitStarts(), first.unitStarts())
       // Longer than the window: what is read now becomes units, too, beside those that were kept.
