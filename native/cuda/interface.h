@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 // Raised whenever anything below changes its meaning; a library of another version is not used.
-#define LONGREAD_CUDA_VERSION 9
+#define LONGREAD_CUDA_VERSION 10
 
 // Queries that one block of the attention kernel computes; a divisor of the engine's batch_tokens, so that no tile
 // crosses a place where the window slides.
