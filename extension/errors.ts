@@ -15,6 +15,8 @@ export type ErrorCode =
   | 'download'
   | 'engine-missing'
   | 'no-cuda'
+  | 'gpu-unfit'
+  | 'gpu-failed'
   | 'engine-died'
   | 'disk'
   | 'too-long'
@@ -98,6 +100,10 @@ const whatIsMissing: Readonly<
 
 export const noCuda = (missing: keyof typeof whatIsMissing, detail: string, remedy: string) =>
   new LongreadError('no-cuda', `CUDA cannot be used: ${whatIsMissing[missing](detail)}. To change that, ${remedy}.`)
+
+/** What a GPU cannot do, and a processor can. */
+export const gpuUnfit = (why: string, cause?: unknown) =>
+  new LongreadError('gpu-unfit', why, { cause, terminal: 'Use --device cpu.' })
 
 export const noEightBits = (why: string) =>
   new LongreadError(

@@ -16,7 +16,6 @@ import type {
   CalibrateResult,
   EngineOptions,
   Missing,
-  Progress,
   QuestionOptions,
   RecallResult,
   StreamRequest,
@@ -30,10 +29,11 @@ import type { LoadedModel } from '../recall/loaded'
 import { Memory, type ReadOptions } from '../recall/memory'
 import { profileFor, readProfile, wordsOnly, type Profile } from '../recall/profile'
 import { recall, textOf } from '../recall/recall'
-import { cancellable, librariesFolder, loadAddon } from './addon'
+import { librariesFolder, loadAddon, type NativeModel } from './addon'
 import { calibratedLine, calibrateOn, keptProfile, requestFor } from './calibrating'
 import { chooseDevice, ownKernels } from './cuda'
 import type { CallTools, EngineHandlers, HandlersContext, Log } from './handlers-type'
+import { loadModel } from './loading'
 import { fingerprint, readModelFile } from './model-file'
 import { Turns, uninterrupted, type Turn } from './turns'
 import { WarmUp } from './warm-up'
@@ -101,7 +101,7 @@ export function createHandlers({ log, device }: HandlersContext): EngineHandlers
         const { reading, from } = chooseReading(request.reading, memory.loaded.profile)
         const quiet = { ...tools, text: () => undefined }
         const askAll: AskAll | undefined =
-          reading && ((asked) => engine.streams.ask({ ...request, ...asked }, reading, engine, quiet))
+          reading && ((asked) => engine.streams.ask({ ...request, ...asked, now: false }, reading, engine, quiet))
         return engine.repairing(memory, request, tools, () => summarySection(memory, request, tools, { from, askAll }))
       }),
     outline: (request, tools) =>
@@ -139,6 +139,7 @@ class Engine {
   /** Of the model that is loaded, where a GPU computes. */
   warmUp: WarmUp | undefined
   private loaded: { readonly key: string; readonly model: LoadedModel } | undefined
+  private beside: NativeModel | undefined
   private readonly memories = new Map<string, Memory>()
 
   /** The calibration beside the calls, for the model that is loaded. */
@@ -322,17 +323,11 @@ class Engine {
     this.warmUp = undefined
     this.loaded?.model.model.dispose()
     this.loaded = undefined
+    this.beside?.dispose()
+    this.beside = undefined
     readModelFile(request.model)
     const addon = loadAddon()
-    const threads = request.threads > 0 ? request.threads : os.availableParallelism()
-    const started = performance.now()
-    const report = (fraction: number) => {
-      const seconds = (performance.now() - started) / 1000
-      const progress: Progress = { phase: 'load', done: Math.round(fraction * 100), total: 100, unit: 'units', rate: 0 }
-      tools.progress(
-        seconds > 0 && fraction > 0 ? { ...progress, etaSeconds: (seconds / fraction) * (1 - fraction) } : progress,
-      )
-    }
+    const threads = threadsOf(request)
     const libraries = librariesFolder()
     const { kind: device, name } = await chooseDevice(addon, request.device, this.log, libraries)
     // A crash while the model is loaded is the GPU's, too.
@@ -347,7 +342,7 @@ class Engine {
       ...kernels,
       ...(gpuLayers === undefined ? {} : { gpuLayers }),
     }
-    const model = await cancellable(addon, tools.signal, (cancel) => addon.loadModel(options, cancel, report))
+    const model = await loadModel(addon, options, tools)
     const { kernels: refusal, together } = model.info()
     if (weights === 'fp8' && together === 0) {
       model.dispose()
@@ -370,4 +365,17 @@ class Engine {
     }
     return ready
   }
+
+  /** The same model on the processor, beside the one that is loaded on a GPU. */
+  async onProcessor(request: EngineOptions, tools: CallTools): Promise<LoadedModel> {
+    const loaded = await this.load(request, tools)
+    const { addon, model, fingerprint, profile } = loaded
+    if (model.info().device.kind === 'cpu') return loaded
+    const threads = threadsOf(request)
+    const { model: path, weights } = request
+    this.beside ??= await loadModel(addon, { path, weights, threads, libraries: librariesFolder() }, tools)
+    return { addon, model: this.beside, threads, fingerprint, profile }
+  }
 }
+
+const threadsOf = ({ threads }: EngineOptions): number => (threads > 0 ? threads : os.availableParallelism())

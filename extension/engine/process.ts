@@ -2,6 +2,7 @@
  * The engine process: forked by the client (client.ts) with the path of the module of handlers as its argument, it serves the calls
  * of protocol/calls.ts until its channel closes. A process of its own, because a ggml assert or a CUDA fault ends a process.
  */
+import { writeSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import {
@@ -10,7 +11,7 @@ import {
   IPCMessageWriter,
   type CancellationToken,
 } from 'vscode-jsonrpc/node'
-import { engineMissing, LongreadError } from '../errors'
+import { asLongreadError, engineMissing, LongreadError } from '../errors'
 import type { EngineCall, EngineCalls } from '../protocol/calls'
 import type { CallHandlers, CallTools, EngineHandlers, HandlersContext, HandlersModule, Log } from './handlers-type'
 import { callEvents, deviceType, logType, toResponseError, type CallParameters } from './wire'
@@ -64,7 +65,9 @@ function serve(modulePath: string): void {
       const ready: CallHandlers = await handlers
       return await ready[name](request, tools)
     } catch (error) {
-      return toResponseError(error)
+      const told = asLongreadError(error)
+      if (told.code === 'gpu-failed') endAtOnce(told.message)
+      return toResponseError(told)
     } finally {
       cancel.dispose()
       running.delete(abort)
@@ -84,6 +87,12 @@ function serve(modulePath: string): void {
     const late = new Promise((resolve) => setTimeout(resolve, DISPOSE_MS))
     void Promise.race([disposed, late]).finally(() => process.exit(0))
   })
+}
+
+/** As ggml ends a process when a GPU fails: nothing could free what lies there, and the client goes on with another process. */
+function endAtOnce(lastWords: string): never {
+  writeSync(process.stderr.fd, `${lastWords}\n`)
+  process.abort()
 }
 
 async function load(modulePath: string, context: HandlersContext): Promise<EngineHandlers> {

@@ -52,20 +52,21 @@ GpuStream::GpuStream(const gpu::Place& place, Model& model, const InfLlmParamete
     p_.check(model.hyper);
     const std::string why = refusal(model, parameters);
     if (!why.empty())
-        throw Error("usage", "Our kernels cannot read this: " + why + ". Use --device cpu.");
+        throw Error("gpu-unfit", "Our kernels cannot read this: " + why + ".");
     shape_ = shape_of(model, p_); // which keeps the folder's name
     const uint64_t free = place_.library->free_bytes(place_.bus_id.c_str());
+    if (free == 0)
+        throw Error("gpu-failed", std::string("The GPU failed: ") + place_.library->error() + ".");
     for (uint64_t needed = 0;; shape_.model.rows = std::max(p_.exc_block_size, shape_.model.rows / 2)) {
         shape_.model.positions = place_.library->stream_positions(&shape_);
         needed = shape_.model.positions > 0 ? place_.library->stream_bytes(&shape_) : 0;
         if (needed == 0)
-            throw Error("usage", std::string("Our kernels cannot read this: ") + place_.library->error() +
-                                     ". Use --device cpu.");
+            throw Error("gpu-unfit", std::string("Our kernels cannot read this: ") + place_.library->error() + ".");
         if (needed <= free)
             break;
         if (shape_.model.rows <= p_.exc_block_size)
-            throw Error("usage", "The GPU has " + std::to_string(free >> 20) + " MB of free memory; " +
-                                     std::to_string(needed >> 20) + " are needed. Use --device cpu.");
+            throw Error("gpu-unfit", "The GPU has " + std::to_string(free >> 20) + " MB of free memory; " +
+                                         std::to_string(needed >> 20) + " are needed.");
     }
     // Blocks are whole but for the last.
     shape_.model.rows = shape_.model.rows / p_.exc_block_size * p_.exc_block_size;
@@ -78,9 +79,15 @@ GpuStream::~GpuStream() {
         place_.library->stream_free(stream_);
 }
 
+// After a fault nothing can be done on the GPU any more, not even asking how much of its memory is free. What else
+// fails, memory that runs out above all, leaves it whole.
 void GpuStream::done(int32_t status) const {
-    if (status != 0)
-        throw Error("internal", std::string("The GPU could not go on: ") + place_.library->error() + ".");
+    if (status == 0)
+        return;
+    const std::string why = place_.library->error();
+    if (place_.library->free_bytes(place_.bus_id.c_str()) == 0)
+        throw Error("gpu-failed", "The GPU failed: " + why + ".");
+    throw Error("gpu-unfit", "The GPU could not go on: " + why + ".");
 }
 
 void GpuStream::begin() {

@@ -82,8 +82,12 @@ constexpr cudaError_t cudaSuccess = 0;
 enum { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
 constexpr unsigned cudaStreamNonBlocking = 1;
 constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
-inline const char* cudaGetErrorString(cudaError_t) { return "out of memory"; }
-// LONGREAD_EMULATED_FULL: there is no memory, for tests of who goes on without it.
+inline const char* cudaGetErrorString(cudaError_t status) {
+    return status == 2 ? "out of memory" : "an illegal memory access was encountered";
+}
+// LONGREAD_EMULATED_FULL: there is no memory, for tests of who goes on without it. LONGREAD_EMULATED_BROKEN: after a
+// fault, nothing can be done any more.
+inline cudaError_t emulated_fault() { return std::getenv("LONGREAD_EMULATED_BROKEN") ? 700 : cudaSuccess; }
 // What is taken ends (to 16 bytes) where a page begins that nobody may touch, or (backwards) begins where one ends:
 // whoever goes beyond ends the program.
 cudaError_t cudaMalloc(void** to, size_t bytes);
@@ -114,7 +118,7 @@ inline cudaError_t cudaFuncSetAttribute(const void*, int, int) { return cudaSucc
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* to, unsigned) { return *to = nullptr, cudaSuccess; }
 inline cudaError_t cudaStreamCreateWithPriority(cudaStream_t* to, unsigned, int) { return *to = nullptr, cudaSuccess; }
 inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return emulated_fault(); }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 inline cudaError_t cudaEventCreate(cudaEvent_t* to) { return *to = nullptr, cudaSuccess; }
 inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
@@ -128,7 +132,9 @@ enum { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
 inline cudaError_t cudaDeviceGetAttribute(int* to, int what, int) {
     return *to = what == cudaDevAttrComputeCapabilityMajor ? 9 : 0, cudaSuccess;
 }
-inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) { return *free = *total = size_t{1} << 32, cudaSuccess; }
+inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+    return *free = *total = size_t{1} << 32, emulated_fault();
+}
 
 namespace longread::gpu {
 

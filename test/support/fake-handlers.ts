@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CallTools, EngineHandlers, HandlersModule } from '../../extension/engine/handlers-type'
-import { badModel, cancelled } from '../../extension/errors'
+import { badModel, cancelled, LongreadError } from '../../extension/errors'
 import type { AskRequest, RecallRequest, StreamRequest, StreamResult } from '../../extension/protocol/types'
 
 export const streamRequest = (root: string, memory: string | null = null): StreamRequest => ({
@@ -78,6 +78,10 @@ async function behave(request: StreamRequest, tools: CallTools): Promise<number>
         await delay(50)
         process.abort()
       }
+      return times
+    case 'fault':
+      // Our own kernels' faults reject; nothing else can be done on that GPU by this process.
+      if (request.device === 'cuda') throw new LongreadError('gpu-failed', 'The GPU failed: an illegal memory access.')
       return times
     case 'exit':
       return process.exit(Number(argument))

@@ -161,6 +161,16 @@ describe('an engine client', () => {
       assert.ok(log.some((line) => line.includes('CUDA error')))
     })
 
+    it('ends a process whose GPU failed, and repeats the request on the processor', async () => {
+      const visits = visited()
+      const request = { ...streamRequest('fault', visits), device: 'cuda' } as const
+      assert.equal((await client.call('stream', request)).tokens, 2)
+      assert.equal(new Set(readFileSync(visits, 'utf8').trim().split('\n')).size, 2)
+      assert.equal(notices.length, 1)
+      assert.match(notices[0]!, /SIGABRT.* while a GPU computed; the request is repeated on the processor/)
+      assert.ok(log.includes('info: The GPU failed: an illegal memory access.'))
+    })
+
     it('stays on the GPU when the process was killed there, which is no fault of the GPU', async () => {
       const devices: string[] = []
       make({ onDevice: ({ kind }) => devices.push(kind) })
