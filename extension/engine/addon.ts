@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import * as path from 'node:path'
-import { engineMissing, LongreadError } from '../errors'
+import { engineMissing, gpuUnfit, LongreadError } from '../errors'
 import type { Device } from '../protocol/types'
 
 export interface Head {
@@ -323,6 +323,9 @@ export interface MemoryEvent {
   readonly token?: Omit<GeneratedToken, 'attention'>
 }
 
+/** Bytes that were written or read, of about how many. */
+export type KeepingProgress = (done: number, total: number) => void
+
 /** A stream read by InfLLM's method. A running call keeps the model. */
 /** Which units may be looked up: by themselves all. */
 export interface UnitCandidates {
@@ -380,12 +383,16 @@ export interface NativeInfLlm {
     listener: (told: MemoryEvent) => void,
   ): Promise<'stop' | 'length'>
   /**
-   * Writes `path` with `.stream` and `.units`; only where units rest on disk, and once. `identity` names the model's weights. Rejects
-   * with disk.
+   * Writes where the stream stands, and what was read since the last save or restore, to `path` with `.stream` and `.units`; on a GPU
+   * all that was read, to `.stream`. Only where units rest on disk, unless a GPU reads. `identity` names the model's weights. Rejects
+   * with disk or cancelled.
    */
-  save(path: string, identity: string): Promise<void>
-  /** Into a memory that has read nothing. Rejects with no-segment or bad-segment; then this memory is good for nothing. */
-  restore(path: string, identity: string): Promise<void>
+  save(path: string, identity: string, cancel: NativeCancel, progress: KeepingProgress): Promise<void>
+  /**
+   * What was saved one after the other, up to any of them (a GPU's: one alone), into a memory that has read nothing. Rejects with
+   * no-segment, bad-segment or cancelled; then this memory is good for nothing.
+   */
+  restore(paths: readonly string[], identity: string, cancel: NativeCancel, progress: KeepingProgress): Promise<void>
   dispose(): void
 }
 
@@ -411,7 +418,11 @@ export interface NativeAddon {
    */
   mapEpisode(path: string): Promise<{ episode: NativeEpisode; metadata: string }>
   readonly Cancel: new () => NativeCancel
-  /** Throws usage for parameters that do not fit the model, disk where the folder cannot be written. */
+  /**
+   * Throws usage for parameters that do not fit the model, disk where the folder cannot be written, gpu-unfit where the model lies on a
+   * GPU that cannot read it this way. So do all calls when its memory runs out; after a fault they reject with gpu-failed, and this
+   * process can do nothing more on the GPU.
+   */
   readonly InfLlm: new (model: NativeModel, parameters: InfLlmParameters) => NativeInfLlm
   /** Throws disk when the file cannot be made. */
   readonly Lock: new (path: string) => NativeLock
@@ -481,14 +492,17 @@ const nativeCodes = new Set<string>([
   'bad-architecture',
   'engine-missing',
   'no-cuda',
+  'gpu-failed',
   'disk',
   'too-long',
   'no-segment',
   'bad-segment',
 ])
 
-function fromNative(thrown: unknown): unknown {
+/** What a native call has thrown, as a LongreadError with its code. */
+export function fromNative(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || !('code' in thrown) || typeof thrown.code !== 'string') return thrown
+  if (thrown.code === 'gpu-unfit') return gpuUnfit(thrown.message, thrown)
   const code = nativeCodes.has(thrown.code) ? (thrown.code as LongreadError['code']) : 'internal'
   return new LongreadError(code, thrown.message, { cause: thrown })
 }

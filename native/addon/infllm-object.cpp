@@ -102,8 +102,8 @@ std::unique_ptr<UnitMemory> memory_for(const LoadedModel& loaded, const InfLlmPa
         return std::make_unique<GpuStream>(*place, *loaded.model, parameters);
     if (loaded.model->backend->gpu()) {
         const std::string why = loaded.together->refusal();
-        throw Error("usage", "Reading by memory units on a GPU needs our own kernels: " +
-                                 (why.empty() ? "they are not built (.ci/cuda)" : why) + ". Use --device cpu.");
+        throw Error("gpu-unfit", "Reading by memory units on a GPU needs our own kernels: " +
+                                     (why.empty() ? "they are not built (.ci/cuda)" : why) + ".");
     }
     return std::make_unique<InfLlm>(*loaded.model, parameters);
 }
@@ -266,31 +266,47 @@ Napi::Value InfLlmObject::answer(const Napi::CallbackInfo& call) {
 
 namespace {
 
-// save(path, identity) and restore(path, identity), off the JavaScript thread.
-template <typename HeldPtr>
-Napi::Value keeping(const Napi::CallbackInfo& call, HeldPtr held,
-                    void (UnitMemory::*keep)(const std::string&, const std::string&)) {
-    auto path = text(call[0], "path"), identity = text(call[1], "identity");
-    using KeepTask = Task<bool, int>;
+// save() and restore(), off the JavaScript thread: (what, identity, cancel, progress).
+template <typename HeldPtr, typename Keep>
+Napi::Value keeping(const Napi::CallbackInfo& call, HeldPtr held, Keep keep) {
+    auto identity = text(call[1], "identity");
+    auto cancel = CancelObject::of(call[2]);
+    using Bytes = std::pair<uint64_t, uint64_t>; // done, of all
+    using KeepTask = Task<bool, Bytes>;
     return KeepTask::start(
-        call.Env(), call.Env().Undefined(),
-        [=](const KeepTask::Report&) {
+        call.Env(), call[3],
+        [=](const KeepTask::Report& report) {
             std::lock_guard<std::mutex> guard(held->loaded->model->lock);
             const TakesDown<HeldPtr> after{held};
-            ((*held->memory).*keep)(path, identity);
+            keep(*held->memory, identity,
+                 Keeping{*cancel, [&](uint64_t done, uint64_t total) { report(Bytes{done, total}); }});
             return true;
         },
-        [](Napi::Env env, bool&) { return env.Undefined(); }, nullptr);
+        [](Napi::Env env, bool&) { return env.Undefined(); },
+        [](Napi::Env env, const Napi::FunctionReference& listener, const Bytes& bytes) {
+            listener.Call({Napi::Number::New(env, static_cast<double>(bytes.first)),
+                           Napi::Number::New(env, static_cast<double>(bytes.second))});
+        });
 }
 
 } // namespace
 
 Napi::Value InfLlmObject::save(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&] { return keeping(call, held(), &UnitMemory::save); });
+    return checked(call.Env(), [&] {
+        const std::string path = text(call[0], "path");
+        return keeping(call, held(), [path](UnitMemory& memory, const std::string& identity, const Keeping& keeping) {
+            memory.save(path, identity, keeping);
+        });
+    });
 }
 
 Napi::Value InfLlmObject::restore(const Napi::CallbackInfo& call) {
-    return checked(call.Env(), [&] { return keeping(call, held(), &UnitMemory::restore); });
+    return checked(call.Env(), [&] {
+        const std::vector<std::string> paths = texts_of(call[0], "paths");
+        return keeping(call, held(), [paths](UnitMemory& memory, const std::string& identity, const Keeping& keeping) {
+            memory.restore(paths, identity, keeping);
+        });
+    });
 }
 
 Napi::Value InfLlmObject::dispose(const Napi::CallbackInfo& call) {

@@ -22,23 +22,32 @@ const KeptHeader empty("longgpus");
 // A file that bytes are put into, or got from, one piece after the other.
 struct Bytes {
     int file;
-    KeptHeader sum;    // of all that passed
-    uint64_t left = 0; // to be got
+    KeptHeader sum; // of all that passed
+    uint64_t left;  // to be got
+    const Keeping& keeping;
+    uint64_t total = 0; // about, for who is told
     int error = 0;
     bool short_ = false; // more was wanted than there is
+    uint64_t moved = 0;
+
+    bool stopped() const { return keeping.cancel.requested.load(std::memory_order_relaxed); }
 
     template <typename Move> bool move(char* at, uint64_t count, Move once) {
+        if (stopped())
+            return false;
         for (uint64_t done = 0; done < count;) {
-            const ssize_t moved = once(file, at + done, static_cast<size_t>(count - done));
-            if (moved < 0 && errno == EINTR)
+            const ssize_t got = once(file, at + done, static_cast<size_t>(count - done));
+            if (got < 0 && errno == EINTR)
                 continue;
-            if (moved <= 0) {
-                error = moved < 0 ? errno : 0;
-                short_ = moved == 0;
+            if (got <= 0) {
+                error = got < 0 ? errno : 0;
+                short_ = got == 0;
                 return false;
             }
-            done += static_cast<uint64_t>(moved);
+            done += static_cast<uint64_t>(got);
         }
+        moved += count;
+        keeping.progress(moved, std::max(total, moved));
         sum.checksum = crc32c(sum.checksum, at, static_cast<size_t>(count));
         sum.length += count;
         return true;
@@ -76,11 +85,12 @@ std::string GpuStream::described(const std::string& identity) const {
     return text;
 }
 
-void GpuStream::save(const std::string& path, const std::string& identity) {
+void GpuStream::save(const std::string& path, const std::string& identity, const Keeping& keeping) {
     begin();
     const std::string name = path + ".stream", made = described(identity);
     std::string aside = name + ".XXXXXX";
-    Bytes to{mkostemp(aside.data(), O_CLOEXEC), empty, 0, 0, false};
+    const Totals now = totals();
+    Bytes to{mkostemp(aside.data(), O_CLOEXEC), empty, 0, keeping, now.unit_bytes + now.disk_bytes};
     if (to.file < 0)
         disk_error(name, errno);
     const uint32_t about[2] = {static_cast<uint32_t>(made.size()), cut_};
@@ -97,14 +107,19 @@ void GpuStream::save(const std::string& path, const std::string& identity) {
     const int error = to.error != 0 ? to.error : errno;
     close(to.file);
     unlink(aside.c_str());
+    keeping.cancel.check();
     if (put)
         done(status);
     disk_error(name, error != 0 ? error : EIO);
 }
 
-void GpuStream::restore(const std::string& path, const std::string& identity) {
+void GpuStream::restore(const std::vector<std::string>& paths, const std::string& identity, const Keeping& keeping) {
     if (totals().tokens > 0 || cut_)
         throw Error("usage", "Only a memory that has read nothing can take what was kept.");
+    if (paths.size() != 1)
+        throw Error("usage", "A GPU takes one file, which holds all that was read.");
+    const std::string& path = paths.front();
+    keeping.cancel.check();
     struct File {
         int number;
         ~File() { close(number); }
@@ -114,7 +129,7 @@ void GpuStream::restore(const std::string& path, const std::string& identity) {
     struct stat about;
     const uint64_t size = fstat(file.number, &about) == 0 ? static_cast<uint64_t>(about.st_size) : 0;
     KeptHeader header = empty;
-    Bytes from{file.number, empty, size, 0, false};
+    Bytes from{file.number, empty, size, keeping, size};
     if (!from.get(&header, sizeof header) || !header.is_like(empty) || header.length != from.left)
         ByteReader::damaged();
     from.sum = empty;
@@ -128,6 +143,7 @@ void GpuStream::restore(const std::string& path, const std::string& identity) {
     begin();
     starts_known_ = false;
     const int32_t status = place_.library->stream_restore(stream_, get_bytes, &from);
+    keeping.cancel.check();
     if (status == LONGREAD_NOT_KEPT || from.short_ || from.error != 0)
         ByteReader::damaged();
     done(status);

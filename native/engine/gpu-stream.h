@@ -11,8 +11,9 @@ namespace longread {
 
 class GpuStream : public UnitMemory {
   public:
-    // Weights are copied with the first read. Throws Error("usage") where refusal() says why, or the GPU has too little
-    // memory.
+    // Weights are copied with the first read. Throws Error("gpu-unfit") where refusal() says why, or the GPU has too
+    // little memory; so does every call for which it has, and Error("gpu-failed") after a fault, after which this
+    // process can do nothing more on it.
     GpuStream(const gpu::Place& place, Model& model, const InfLlmParameters& parameters);
     ~GpuStream() override;
 
@@ -24,8 +25,8 @@ class GpuStream : public UnitMemory {
     void mark() override;
     void rewind() override;
     // One file, `path` with `.stream`, that no processor reads (engine/gpu-stream-keeping.cpp).
-    void save(const std::string& path, const std::string& identity) override;
-    void restore(const std::string& path, const std::string& identity) override;
+    void save(const std::string& path, const std::string& identity, const Keeping& keeping) override;
+    void restore(const std::vector<std::string>& paths, const std::string& identity, const Keeping& keeping) override;
     void use(const std::vector<UnitLists>& units) override;
     void look_among(const Candidates& candidates) override;
     const std::vector<UnitLists>& used_units() const override;

@@ -25,8 +25,8 @@ class InfLlm : public UnitMemory {
     int most_tokens() const override { return p_.exc_block_size; }
     void mark() override;
     void rewind() override;
-    void save(const std::string& path, const std::string& identity) override;
-    void restore(const std::string& path, const std::string& identity) override;
+    void save(const std::string& path, const std::string& identity, const Keeping& keeping) override;
+    void restore(const std::vector<std::string>& paths, const std::string& identity, const Keeping& keeping) override;
     void use(const std::vector<UnitLists>& units) override;
     void look_among(const Candidates& candidates) override;
     const std::vector<UnitLists>& used_units() const override { return used_units_; }
@@ -90,6 +90,7 @@ class InfLlm : public UnitMemory {
     void rotate_again();
     // infllm/keeping.cpp
     std::string described(const std::string& identity) const;
+    void take_window(const std::vector<char>& bytes);
     // infllm/graph.cpp
     void build(const Shape& shape);
     void set_inputs(const int32_t* tokens, const std::vector<int32_t>& rows);

@@ -38,13 +38,20 @@ void UnitIndex::truncate(int units) {
     (full_ ? floats_.resize(size) : halves_.resize(size));
 }
 
-void UnitIndex::keep(ByteWriter& to) const { full_ ? to.put_all(floats_) : to.put_all(halves_); }
+void UnitIndex::keep(ByteWriter& to, int first) const {
+    const auto from = static_cast<std::ptrdiff_t>(first) * heads_ * head_size_;
+    if (full_)
+        to.put_all(std::vector<float>(floats_.begin() + from, floats_.end()));
+    else
+        to.put_all(std::vector<ggml_fp16_t>(halves_.begin() + from, halves_.end()));
+}
 
 void UnitIndex::take(ByteReader& from, int units) {
+    const auto append = [&](auto& all, const auto& more) { all.insert(all.end(), more.begin(), more.end()); };
     if (full_)
-        floats_ = from.get_all<float>();
+        append(floats_, from.get_all<float>());
     else
-        halves_ = from.get_all<ggml_fp16_t>();
+        append(halves_, from.get_all<ggml_fp16_t>());
     if ((full_ ? floats_.size() : halves_.size()) != static_cast<size_t>(units) * heads_ * head_size_)
         ByteReader::damaged();
     units_ = units;

@@ -20,7 +20,7 @@ class UnitIndex {
     void add(int tokens, int key_heads, const float* keys, const float* received, size_t stride, int repr_topk);
     void truncate(int units);
     int units() const { return units_; }
-    void keep(ByteWriter& to) const;
+    void keep(ByteWriter& to, int first) const;
     // Throws Error("bad-segment") where it does not hold `units` of them.
     void take(ByteReader& from, int units);
 

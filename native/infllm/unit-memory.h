@@ -5,6 +5,7 @@
 #include "infllm/parameters.h"
 #include "infllm/unit-index.h"
 #include <climits>
+#include <functional>
 #include <utility>
 
 namespace longread {
@@ -16,6 +17,12 @@ struct Candidates {
     std::vector<std::pair<int, int>> first;
 
     bool all() const { return before == INT_MAX && first.empty(); }
+};
+
+// For what writes or reads gigabytes: whether it is still wanted, and who is told how many bytes of how many are done.
+struct Keeping {
+    const Cancel& cancel;
+    std::function<void(uint64_t done, uint64_t total)> progress;
 };
 
 class UnitMemory {
@@ -43,8 +50,8 @@ class UnitMemory {
 
     // Reads `count` tokens (at most most_tokens()), in execution blocks of which only the last may be shorter than
     // exc_block_size. `logits`: [row][vocabulary] of the tokens `rows`, numbered within these. Throws
-    // Error("cancelled" | "disk" | "usage" | "internal"); what was read is then whole only up to the last mark, to
-    // which rewind() goes back.
+    // Error("cancelled") with everything as it was before, so that it can be gone on from there; after Error("disk" |
+    // "usage" | "internal") what was read is whole only up to the last mark, to which rewind() goes back.
     virtual void read(const int32_t* tokens, int count, const std::vector<int32_t>& rows, const Cancel& cancel,
                       std::vector<float>& logits) = 0;
     virtual int most_tokens() const = 0;
@@ -53,12 +60,15 @@ class UnitMemory {
     virtual void mark() = 0;
     virtual void rewind() = 0;
 
-    // Writes all that was read to files, `path` with `.stream` and, but for a GPU's, `.units`, so that another process
-    // can restore() it into a fresh memory of the same kind and model (whose weights `identity` names) and parameters.
-    // What is read afterwards is not kept. Throws Error("disk" | "usage"); restore Error("no-segment" | "bad-segment" |
-    // "disk"), after which the memory is good for nothing.
-    virtual void save(const std::string& path, const std::string& identity) = 0;
-    virtual void restore(const std::string& path, const std::string& identity) = 0;
+    // Writes where the stream stands and what was read since the last save() or restore(), on a GPU all that was read,
+    // to files, `path` with `.stream` and, but for a GPU's, `.units`. From all that were saved one after the other (on
+    // a GPU: the last) another process can restore() it into a fresh memory of the same kind and model (whose weights
+    // `identity` names) and parameters, also up to an earlier one. Throws Error("disk" | "usage" | "cancelled"), after
+    // which the memory can be used on; restore Error("no-segment" | "bad-segment" | "disk" | "usage" | "cancelled"),
+    // after which it is good for nothing.
+    virtual void save(const std::string& path, const std::string& identity, const Keeping& keeping) = 0;
+    virtual void restore(const std::vector<std::string>& paths, const std::string& identity,
+                         const Keeping& keeping) = 0;
 
     // The units every layer uses from now on, instead of looking them up: [layer][list] (one list for all heads, or one
     // a head with perhead); a single layer's stand for all. Empty: they are looked up again. Throws Error("usage").

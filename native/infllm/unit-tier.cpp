@@ -1,6 +1,8 @@
 #include "infllm/unit-tier.h"
 #include "memory/segment.h"
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
@@ -8,6 +10,8 @@
 
 namespace longread {
 namespace {
+
+constexpr size_t piece_bytes = size_t{32} << 20; // between two looks at whether it is still wanted
 
 ggml_type type_of(UnitFormat format) {
     switch (format) {
@@ -62,15 +66,19 @@ UnitTier::UnitTier(const UnitTierShape& shape)
 }
 
 UnitTier::~UnitTier() {
-    for (int file : {file_, kept_file_})
-        if (file >= 0)
-            close(file);
+    if (file_ >= 0)
+        close(file_);
+    for (const Kept& kept : kept_files_)
+        close(kept.file);
 }
 
 std::pair<int, off_t> UnitTier::place(int unit) const {
-    if (unit < kept_)
-        return {kept_file_, static_cast<off_t>(offset(unit))};
-    return {file_, static_cast<off_t>(offset(unit) - offset(kept_))};
+    if (unit >= kept_)
+        return {file_, static_cast<off_t>(offset(unit) - offset(kept_))};
+    const auto next = std::upper_bound(kept_files_.begin(), kept_files_.end(), unit,
+                                       [](int unit, const Kept& kept) { return unit < kept.first; });
+    const Kept& kept = *(next - 1);
+    return {kept.file, static_cast<off_t>(offset(unit) - offset(kept.first))};
 }
 
 size_t UnitTier::record_bytes(int tokens) const {
@@ -186,40 +194,62 @@ void UnitTier::expect(int layer, const std::vector<int>& units) const {
         }
 }
 
-void UnitTier::keep(const std::string& path, ByteWriter& to) {
-    if (!on_disk() || kept_ > 0)
-        throw Error("usage", "Only a stream whose units rest on disk can be kept, and once.");
+void UnitTier::keep(const std::string& path, ByteWriter& to, const Keeping& keeping) const {
+    if (!on_disk())
+        throw Error("usage", "Only a stream whose units rest on disk can be kept.");
+    const uint64_t bytes = offset(units()) - offset(kept_);
+    // Behind them may lie units that were forgotten.
+    if (ftruncate(file_, static_cast<off_t>(bytes)) != 0)
+        disk_error("kept", shape_.folder);
+    for (uint64_t at = 0; at < bytes; at += piece_bytes) { // fsync alone would say nothing meanwhile
+        keeping.cancel.check();
+        sync_file_range(file_, static_cast<off_t>(at), piece_bytes,
+                        SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+        keeping.progress(std::min(bytes, at + piece_bytes), bytes);
+    }
     const std::string own = "/proc/self/fd/" + std::to_string(file_);
     unlink(path.c_str());
     if (fsync(file_) != 0 || linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) != 0)
         disk_error("kept", shape_.folder);
-    to.put_all(starts_);
-    to.put_all(checksums_);
+    std::vector<int> lengths;
+    for (int unit = kept_; unit < units(); ++unit)
+        lengths.push_back(tokens(unit));
+    to.put_all(lengths);
+    to.put_all(std::vector<uint32_t>(checksums_.begin() + kept_ * shape_.layers, checksums_.end()));
+}
+
+void UnitTier::keep_on() {
+    const int next = nameless_file(shape_.folder);
+    kept_files_.push_back({file_, kept_});
+    file_ = next;
     kept_ = units();
-    kept_file_ = file_;
-    file_ = nameless_file(shape_.folder);
 }
 
 void UnitTier::take(const std::string& path, ByteReader& from) {
-    starts_ = from.get_all<int>();
-    checksums_ = from.get_all<uint32_t>();
-    if (starts_.empty() || starts_[0] != 0 ||
-        checksums_.size() != (starts_.size() - 1) * static_cast<size_t>(shape_.layers))
+    const std::vector<int> lengths = from.get_all<int>();
+    const std::vector<uint32_t> checksums = from.get_all<uint32_t>();
+    if (checksums.size() != lengths.size() * static_cast<size_t>(shape_.layers))
         ByteReader::damaged();
-    for (size_t u = 1; u < starts_.size(); ++u)
-        if (starts_[u] <= starts_[u - 1])
+    for (int length : lengths) {
+        if (length < 1 || length > INT_MAX - starts_.back())
             ByteReader::damaged();
-    kept_file_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (kept_file_ < 0)
+        starts_.push_back(starts_.back() + length);
+    }
+    checksums_.insert(checksums_.end(), checksums.begin(), checksums.end());
+    const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0)
         throw Error("no-segment", "Nothing was kept of this stream.");
-    kept_ = units();
-    if (lseek(kept_file_, 0, SEEK_END) != static_cast<off_t>(offset(kept_)))
+    kept_files_.push_back({file, kept_});
+    if (lseek(file, 0, SEEK_END) != static_cast<off_t>(offset(units()) - offset(kept_)))
         ByteReader::damaged();
+    kept_ = units();
 }
 
 void UnitTier::truncate(int units) {
     if (units >= this->units())
         return;
+    if (units < kept_)
+        throw Error("internal", "What is kept of a stream cannot be forgotten.");
     starts_.resize(static_cast<size_t>(units) + 1);
     if (on_disk())
         checksums_.resize(static_cast<size_t>(units) * static_cast<size_t>(shape_.layers));

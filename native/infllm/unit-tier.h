@@ -5,11 +5,12 @@
 // up the system can bring for the next one meanwhile. In memory, F16 (F32 where units are F32): keys [token][width],
 // then values [width][token], as attention multiplies them.
 //
-// What was kept of a stream is a file that nobody writes any more; units that are added to it lie in another one,
-// without a name. Each record read from disk is held against its checksum.
+// What was kept of a stream are files, one after the other, that nobody writes any more; units that are added to them
+// lie in another one, without a name. Each record read from disk is held against its checksum.
 #pragma once
 #include "infllm/bytes.h"
 #include "infllm/parameters.h"
+#include "infllm/unit-memory.h"
 #include <ggml.h>
 #include <list>
 #include <sys/types.h>
@@ -40,14 +41,18 @@ class UnitTier {
     const char* get(int layer, int unit);
     // Says that these units of a layer are used soon.
     void expect(int layer, const std::vector<int>& units) const;
-    // Forgets all units from this one on.
+    // Forgets all units from this one on, of which none is kept.
     void truncate(int units);
 
-    // Gives the units a file of this name, synced, and writes what else is known of them. Only with a folder. Throws
-    // Error("disk").
-    void keep(const std::string& path, ByteWriter& to);
-    // The reverse, into an empty tier. Throws Error("no-segment" | "bad-segment").
+    // Gives the units that were added since the last keep_on() or take() a file of this name, synced, and writes what
+    // else is known of them. Only with a folder. Throws Error("disk" | "usage" | "cancelled").
+    void keep(const std::string& path, ByteWriter& to, const Keeping& keeping) const;
+    // What keep() wrote stays as it is: further units go into another file. Throws Error("disk").
+    void keep_on();
+    // Takes what keep() wrote, after what was taken before. Throws Error("no-segment" | "bad-segment").
     void take(const std::string& path, ByteReader& from);
+    // Units that are kept.
+    int kept() const { return kept_; }
 
     int units() const { return static_cast<int>(starts_.size()) - 1; }
     int tokens(int unit) const { return starts_[static_cast<size_t>(unit) + 1] - starts_[static_cast<size_t>(unit)]; }
@@ -78,8 +83,11 @@ class UnitTier {
 
     UnitTierShape shape_;
     ggml_type type_, disk_type_;
-    int file_ = -1;      // of the units from kept_ on
-    int kept_file_ = -1; // of those before
+    struct Kept {
+        int file, first; // unit
+    };
+    int file_ = -1;                // of the units from kept_ on
+    std::vector<Kept> kept_files_; // of those before
     int kept_ = 0;
     std::vector<uint32_t> checksums_; // [unit][layer], of what is on disk
     std::vector<int> starts_{0};      // first token of each unit, counted over units, and the end

@@ -35,6 +35,8 @@ import {
   smallParameters,
   someTokens,
   type TextPart,
+  restoreFrom,
+  saveTo,
 } from '../support/units'
 
 interface Subject {
@@ -73,13 +75,6 @@ async function readByBlocks(memory: NativeInfLlm, tokens: Int32Array, block: num
   }
   return { logits, trace }
 }
-
-/** As callers see it. */
-const refusesWith = (work: Promise<unknown>, code: ErrorCode) =>
-  rejects(
-    cancellable(loadAddon(), undefined, () => work),
-    code,
-  )
 
 const models: Readonly<Record<string, RandomOptions>> = {
   llama: { architecture: 'llama', headSize: 64, heads: 2, keyHeads: 1 },
@@ -341,17 +336,30 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
 
   it('says what it cannot read, and what does not fit', async () => {
     const { random, ours } = await load(models['llama']!, places)
-    const refuses = (more: Partial<InfLlmParameters>, what: RegExp) => assert.throws(() => memoryOf(ours, more), what)
-    refuses({ perhead: true }, /every head chooses.*--device cpu/)
-    refuses({ places: 'ordered' }, /ordered places.*--device cpu/)
-    refuses({ format: 'q8_0' }, /f16 only.*--device cpu/)
-    refuses({ nLocal: 4096 }, /trained for 2048/)
+    const refuses = (more: Partial<InfLlmParameters>, what: RegExp, code: ErrorCode = 'gpu-unfit') =>
+      assert.throws(() => memoryOf(ours, more), { code, message: what })
+    refuses({ perhead: true }, /every head chooses/)
+    refuses({ places: 'ordered' }, /ordered places/)
+    refuses({ format: 'q8_0' }, /f16 only/)
+    refuses({ nLocal: 4096 }, /trained for 2048/, 'usage')
     const memory = memoryOf(ours)
     await rejects(read(memory, Int32Array.of(random.vocab)), 'internal')
     await rejects(read(memory, Int32Array.of(1, 2), Int32Array.of(3)), 'usage')
     await rejects(answerTo(memory, { ...question(Int32Array.of(1), 3), units: Int32Array.of(7) }), 'usage')
-    await refusesWith(memory.restore(join(temporaryFolder(), 'none'), 'y'), 'no-segment')
-    await refusesWith(memory.save('/nowhere/at/all', 'y'), 'disk')
+    await rejects(restoreFrom(memory, join(temporaryFolder(), 'none'), 'y'), 'no-segment')
+    await rejects(saveTo(memory, '/nowhere/at/all', 'y'), 'disk')
+    await rejects(restoreFrom(memory, [], 'y'), 'usage')
+    const aborted = AbortSignal.abort()
+    const path = join(temporaryFolder(), 'kept')
+    await rejects(
+      cancellable(loadAddon(), aborted, (cancel) => memory.save(path, 'y', cancel, () => 0)),
+      'cancelled',
+    )
+    await saveTo(memory, path, 'y')
+    await rejects(
+      cancellable(loadAddon(), aborted, (cancel) => memory.restore([path], 'y', cancel, () => 0)),
+      'cancelled',
+    )
     memory.dispose()
   })
 
@@ -368,8 +376,8 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
       const [saved, stopped, never] = [memoryOf(ours, more), memoryOf(ours, more), memoryOf(ours, more)]
       await read(saved, tokens, lengths(200))
       await read(never, tokens, lengths(200))
-      await saved.save(path, 'weights')
-      await stopped.restore(path, 'weights')
+      await saveTo(saved, path, 'weights')
+      await restoreFrom(stopped, path, 'weights')
       const { tokens: count, units } = saved.info()
       assert.deepEqual([stopped.info().tokens, stopped.info().units], [count, units])
       assert.deepEqual(stopped.unitStarts(), saved.unitStarts())
@@ -382,11 +390,11 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
       assert.deepEqual(is, should)
       assert.deepEqual(plain, should)
       assert.deepEqual(stopped.unitStarts(), saved.unitStarts())
-      await refusesWith(stopped.restore(path, 'weights'), 'usage')
+      await rejects(restoreFrom(stopped, path, 'weights'), 'usage')
       // What was kept of others, or is damaged, is one clear error.
       const refused = async (model: NativeModel, parameters: Partial<InfLlmParameters>, identity: string) => {
         const memory = memoryOf(model, { ...more, ...parameters })
-        await refusesWith(memory.restore(path, identity), 'bad-segment')
+        await rejects(restoreFrom(memory, path, identity), 'bad-segment')
         memory.dispose()
       }
       await refused(ours, {}, 'other weights')
@@ -417,8 +425,8 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
     ] as const) {
       const [saved, other] = [memoryOf(from, { folder: temporaryFolder() }), memoryOf(to)]
       await read(saved, someTokens(random, 100, 3))
-      await saved.save(path, 'weights')
-      await refusesWith(other.restore(path, 'weights'), 'bad-segment')
+      await saveTo(saved, path, 'weights')
+      await rejects(restoreFrom(other, path, 'weights'), 'bad-segment')
       for (const memory of [saved, other]) memory.dispose()
     }
     for (const model of [ours, plain]) model.dispose()

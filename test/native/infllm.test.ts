@@ -4,7 +4,7 @@
  * read as by full attention, disk and cache change nothing, a question leaves nothing behind.
  */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import {
@@ -27,6 +27,8 @@ import {
   question,
   readAll as read,
   readParts,
+  restoreFrom,
+  saveTo,
   smallParameters,
   someTokens,
   type TextPart,
@@ -312,9 +314,9 @@ describe('InfLLM', function () {
       const tokens = someTokens(random, 700, 4)
       const first = memoryOf(model, parameters)
       await read(first, tokens, cut ? Int32Array.from({ length: 100 }, () => 7) : none)
-      await first.save(path, 'weights')
+      await saveTo(first, path, 'weights')
       const second = memoryOf(model, parameters)
-      await second.restore(path, 'weights')
+      await restoreFrom(second, path, 'weights')
       const { tokens: length, units, diskBytes, gpu, gpuBytes } = first.info()
       assert.deepEqual(
         { ...second.info(), ...{ reads: 0, bytes: 0, unitBytes: 0 } },
@@ -333,20 +335,86 @@ describe('InfLLM', function () {
     }
   })
 
+  it('is kept part by part, and goes on from any of them as if what came after had not been', async () => {
+    const { random, model } = subject
+    const [folder, keptIn] = [temporaryFolder(), temporaryFolder()]
+    const parameters = { ...paper, folder }
+    const tokens = someTokens(random, 700, 4)
+    const pieces = [tokens.subarray(0, 200), tokens.subarray(200, 207), tokens.subarray(207, 500), tokens.subarray(500)]
+    const paths = pieces.map((_, i) => join(keptIn, `part${i}`))
+    const lengthsOf = (piece: Int32Array) => Int32Array.from({ length: Math.ceil(piece.length / 7) }, (_, i) => Math.min(7, piece.length - 7 * i)) // prettier-ignore
+    const asked = question(someTokens(random, 90, 9), 6)
+    const kept = memoryOf(model, parameters)
+    const answers = []
+    for (const [i, piece] of pieces.entries()) {
+      await read(kept, piece, lengthsOf(piece))
+      // A question becomes units, which are forgotten.
+      await answerTo(kept, asked)
+      await saveTo(kept, paths[i]!, 'weights')
+      answers.push(await answerTo(kept, asked))
+    }
+    // Units are in one part each, which those after it do not hold again.
+    const sizes = paths.map((path) => statSync(`${path}.units`).size)
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size, 0),
+      kept.info().diskBytes,
+    )
+    assert.ok(sizes.every((size, i) => size > 0 || i === 1))
+    for (const [i] of pieces.entries()) {
+      const other = memoryOf(model, parameters)
+      await restoreFrom(other, paths.slice(0, i + 1), 'weights')
+      assert.deepEqual(await answerTo(other, asked), answers[i])
+      // Gone on with, kept again elsewhere, and taken from there.
+      const again = paths.map((path) => `${path}-${i}`)
+      for (const [j, piece] of pieces.entries())
+        if (j > i) {
+          await read(other, piece, lengthsOf(piece))
+          await saveTo(other, again[j]!, 'weights')
+        }
+      const third = memoryOf(model, parameters)
+      await restoreFrom(third, [...paths.slice(0, i + 1), ...again.slice(i + 1)], 'weights')
+      assert.deepEqual(third.unitStarts(), kept.unitStarts())
+      assert.deepEqual(await answerTo(third, asked), answers.at(-1))
+      for (const memory of [other, third]) memory.dispose()
+    }
+    for (const wrong of [paths.slice(1), [paths[0]!, paths[2]!], [paths[0]!, paths[0]!]])
+      await rejects(restoreFrom(memoryOf(model, parameters), wrong, 'weights'), 'bad-segment')
+    await rejects(restoreFrom(memoryOf(model, parameters), [], 'weights'), 'usage')
+    kept.dispose()
+  })
+
+  it('keeps and takes nothing once it is cancelled, and tells how far it is', async () => {
+    const { random, model } = subject
+    const parameters = { ...paper, folder: temporaryFolder() }
+    const path = join(temporaryFolder(), 'kept')
+    const memory = memoryOf(model, parameters)
+    await read(memory, someTokens(random, 300, 4))
+    const cancelled = <T>(call: Parameters<typeof cancellable<T>>[2]) =>
+      rejects(cancellable(loadAddon(), AbortSignal.abort(), call), 'cancelled')
+    await cancelled((cancel) => memory.save(path, 'weights', cancel, () => undefined))
+    assert.ok(!existsSync(`${path}.stream`) && !existsSync(`${path}.units`))
+    const told: number[][] = []
+    await run((cancel) => memory.save(path, 'weights', cancel, (...bytes) => told.push(bytes)))
+    assert.deepEqual(told, [[memory.info().diskBytes, memory.info().diskBytes]])
+    await cancelled((cancel) => memoryOf(model, parameters).restore([path], 'weights', cancel, () => undefined))
+    await run((cancel) =>
+      memoryOf(model, parameters).restore([path], 'weights', cancel, (...bytes) => told.push(bytes)),
+    )
+    const [done, total] = told.at(-1)!
+    assert.ok(told.length > 1 && done! > 0 && done! <= total!)
+  })
+
   it('takes nothing that is missing, damaged, or of another model or setting', async () => {
     const { random, model } = subject
     const [folder, path] = [temporaryFolder(), join(temporaryFolder(), 'kept')]
     const parameters = { ...paper, folder }
     const first = memoryOf(model, parameters)
     await read(first, someTokens(random, 300, 4))
-    await rejects(
-      cancellable(loadAddon(), undefined, () => memoryOf(model, parameters).restore(path, 'weights')),
-      'no-segment',
-    )
-    await first.save(path, 'weights')
+    await rejects(restoreFrom(memoryOf(model, parameters), path, 'weights'), 'no-segment')
+    await saveTo(first, path, 'weights')
     const restored = async (more: Partial<InfLlmParameters> = {}, identity = 'weights') => {
       const memory = memoryOf(model, { ...parameters, ...more })
-      await cancellable(loadAddon(), undefined, () => memory.restore(path, identity))
+      await restoreFrom(memory, path, identity)
       return memory
     }
     await restored()

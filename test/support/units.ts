@@ -62,6 +62,13 @@ export async function readParts(memory: NativeInfLlm, tokens: Int32Array, parts:
   return { logits, trace }
 }
 
+/** Rejects as callers see it. */
+export const saveTo = (memory: NativeInfLlm, path: string, identity: string): Promise<void> =>
+  run((cancel) => memory.save(path, identity, cancel, () => undefined))
+
+export const restoreFrom = (memory: NativeInfLlm, paths: string | readonly string[], identity: string): Promise<void> =>
+  run((cancel) => memory.restore([paths].flat(), identity, cancel, () => undefined))
+
 export const question = (tokens: Int32Array, maxTokens: number) =>
   ({
     tokens,
