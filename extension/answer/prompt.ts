@@ -60,23 +60,30 @@ export function buildPrompt(
   return { tokens: templateTokens(model, messages).whole(), spans, oneLine: false }
 }
 
-/** The same for a model that has read the whole repository: what stands before all files, and what stands after them. */
+/**
+ * The same for a model that has read the whole repository: what stands before all files, and what stands after them, with what was
+ * said before (`earlier`, oldest first).
+ */
 export function memoryPrompt(
   model: NativeModel,
   question: string,
+  earlier: readonly EarlierTurn[] = [],
 ): { readonly before: Int32Array; readonly after: Int32Array; readonly oneLine: boolean } {
   const { chats } = model.info()
   let bound = 0
+  const [first = question, ...questions] = [...earlier.map((turn) => turn.question), question]
   const content = (tokens: TokenList) => {
     bound = tokens.length
-    tokens.push(model.tokenize(asked(question), false))
+    tokens.push(model.tokenize(asked(first), false))
   }
+  const rest = earlier.flatMap(({ answer }, i): TemplateMessage[] => [
+    { role: 'assistant', content: answer },
+    { role: 'user', content: asked(questions[i] ?? '') },
+  ])
+  const template = earlier.map((_, i) => `${mark(2 * i)}\nAnswer: ${mark(2 * i + 1)}\n\n`).join('')
   const tokens = chats
-    ? templateTokens(model, [
-        { role: 'system', content: system },
-        { role: 'user', content },
-      ])
-    : filled(model, `${mark(0)}\nAnswer:`, [{ content }])
+    ? templateTokens(model, [{ role: 'system', content: system }, { role: 'user', content }, ...rest])
+    : filled(model, `${template}${mark(rest.length)}\nAnswer:`, [{ content }, ...rest])
   const whole = tokens.whole()
   return { before: whole.slice(0, bound), after: whole.slice(bound), oneLine: !chats }
 }

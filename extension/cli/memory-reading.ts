@@ -89,9 +89,11 @@ export function describeMemory({
   units,
   memoryBytes,
   diskBytes,
-  tokensPerSecond,
+  tokensRead = 0,
+  tokensPerSecond = 0,
 }: MemoryTotals): string {
-  const rate = tokensPerSecond === undefined ? '' : ` at ${Math.round(tokensPerSecond)} tokens/s`
-  const how = tokensPerSecond === undefined ? 'kept from before' : `read${rate}`
-  return `${files} files, ${tokens.toLocaleString('en-US')} tokens as one text, ${how}; ${units} units, ${bytes(memoryBytes)} in memory, ${bytes(diskBytes)} on disk.`
+  const count = (n: number) => n.toLocaleString('en-US')
+  const part = tokensRead < tokens ? `, ${count(tokensRead)} of them read now` : ', read'
+  const how = tokensRead === 0 ? ', kept from before' : `${part} at ${Math.round(tokensPerSecond)} tokens/s`
+  return `${files} files, ${count(tokens)} tokens as one text${how}; ${units} units, ${bytes(memoryBytes)} in memory, ${bytes(diskBytes)} on disk.`
 }

@@ -326,7 +326,6 @@ export interface MemoryEvent {
 /** Bytes that were written or read, of about how many. */
 export type KeepingProgress = (done: number, total: number) => void
 
-/** A stream read by InfLLM's method. A running call keeps the model. */
 /** Which units may be looked up: by themselves all. */
 export interface UnitCandidates {
   /** Those that begin before this token of the stream. */
@@ -335,6 +334,7 @@ export interface UnitCandidates {
   readonly first?: Int32Array
 }
 
+/** A stream read by InfLLM's method. A running call keeps the model. */
 export interface NativeInfLlm {
   info(): {
     readonly tokens: number

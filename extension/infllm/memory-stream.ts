@@ -1,17 +1,27 @@
-/** The stream of one repository in InfLLM's memory: kept on disk, read whole when it has changed, and questions answered after it. */
-import { cancellable, type NativeInfLlm, type UsedUnits } from '../engine/addon'
+/** The stream of one repository in InfLLM's memory: kept on disk, read from the first change on, and questions answered after it. */
+import { cancellable, type UsedUnits } from '../engine/addon'
 import { LongreadError } from '../errors'
+import { withRoom } from '../answer/conversation'
 import { memoryPrompt } from '../answer/prompt'
 import { Speech } from '../answer/speech'
 import type { AnswerTools } from '../answer/answer'
-import type { MemoryReading, MemoryTotals, SamplingOptions, SkippedFile, UnitReference } from '../protocol/types'
+import type {
+  EarlierTurn,
+  MemoryReading,
+  MemoryTotals,
+  Missing,
+  SamplingOptions,
+  SkippedFile,
+  UnitReference,
+} from '../protocol/types'
 import type { LoadedModel } from '../recall/loaded'
-import { ProgressMeter } from '../recall/progress'
+import { ProgressMeter, type ProgressTools } from '../recall/progress'
 import { hasCode } from '../store/folder'
 import { forgetStreams, KeptStreams } from '../store/streams'
-import { layOutRepository, unitAt, type LaidOutRepository } from './layout'
-import { partsOf } from './lookup'
-import { usualParameters, type StreamParameters } from './parameters'
+import { fileTexts, unitAt, type FileTexts } from './layout'
+import type { StreamFile } from './lookup'
+import { orderOf, usualParameters, type StreamParameters } from './parameters'
+import { begin, changed, readOn, type Reading, type ReadingHow } from './stream-reading'
 
 /**
  * Units that layers agree on. SmolLM2-135M, pass keys in 4K tokens, a window of 1,024: in six readings of three texts, each layer
@@ -20,11 +30,8 @@ import { usualParameters, type StreamParameters } from './parameters'
  */
 export const unitsAgreed = 4
 
-/**
- * A GPU that makes more units than this in a second has read a text again as soon as a disk brings it back: of SmolLM2-135M an H100
- * makes 1.8 GB (80,000 tokens of 23 KB), of a model of 7 billion weights about a quarter of that.
- */
-const diskBytesPerSecond = 1e9
+/** Of what is missing. */
+const mostNamed = 5
 
 export interface MemoryStreamOptions {
   readonly root: string
@@ -40,112 +47,104 @@ export interface UsedUnit extends UnitReference {
 }
 
 export class MemoryStream {
-  private held: { readonly stream: LaidOutRepository; readonly memory: NativeInfLlm } | undefined
-  private tokensPerSecond: number | undefined
+  private held: Reading | undefined
+  /** Files as they were when they were last looked at. */
+  private texts: FileTexts | undefined
+  /** Of the last reading. */
+  private rate: Pick<MemoryTotals, 'tokensRead' | 'tokensPerSecond'> | undefined
 
   constructor(
     private readonly loaded: Pick<LoadedModel, 'addon' | 'model' | 'fingerprint'>,
     private readonly options: MemoryStreamOptions,
   ) {}
 
-  /** Brings the memory to what is on disk now: what was kept of the same text, or all of it read anew from the beginning. */
-  async read({ signal, progress }: Pick<AnswerTools, 'signal' | 'progress'>, log: (message: string) => void) {
+  /**
+   * Brings the memory to what is on disk now: what was read or kept of the same text is taken, up to the first change, and the rest is
+   * read. Cancelled, it goes on from there the next time. `now`: at once from what was read, and where nothing was, a file is read before.
+   */
+  async read(tools: ProgressTools & { readonly now?: boolean }, log: (message: string) => void): Promise<void> {
     const { model } = this.loaded
     const { root, breadcrumbs, folder } = this.options
     const { before } = memoryPrompt(model, '')
-    const { lookup, order: asked } = this.parameters('')
-    const order = lookup === 'imports' ? 'imports' : asked
-    const stream = await layOutRepository(model, root, { before, breadcrumbs, order, signal, progress, log })
-    this.tokensPerSecond = undefined
-    if (this.held?.stream.hash === stream.hash) return
-    this.close()
-    const kept = folder === null ? undefined : await KeptStreams.open(folder, root, log)
-    const parameters = this.parameters(kept?.folder ?? '')
-    const make = () => new this.loaded.addon.InfLlm(model, parameters)
-    let memory = make()
-    const { gpu } = memory.info()
-    // What a GPU and a processor keep, neither reads of the other. Where a GPU's keys lie decides nothing.
-    const deciding = { ...parameters, maxReprMegabytes: undefined }
-    const decides = [this.loaded.fingerprint, this.options.reading.units, deciding, stream.hash]
-    const name = kept?.nameOf(gpu ? [...decides, 'gpu'] : decides)
-    if (name !== undefined) {
-      if (await this.restored(memory, name, log)) {
-        this.held = { stream, memory }
-        return
-      }
-      memory = make()
-    }
+    const order = orderOf(this.parameters(''))
+    const texts = await fileTexts(model, root, { ...tools, breadcrumbs, order, log }, this.texts?.files)
+    this.texts = texts
+    this.rate = undefined
+    if (tools.now === true && this.held && this.knows(texts)) return
+    const how = this.how(before, log)
+    const same = this.held && changed(how, this.held, texts.files)
+    if (!same) this.close()
+    const streams = same || folder === null ? undefined : await KeptStreams.open(folder, root, log)
+    const held = (this.held = same ?? (await begin(how, texts.files, streams, tools)))
+    const { tokens } = held.memory.info()
+    if (tools.now === true && tokens > 0) return
     try {
-      const started = performance.now()
-      await this.readAll(memory, stream, signal, progress)
-      const rate = memory.info().unitBytes / ((performance.now() - started) / 1000)
-      const { fingerprint } = this.loaded
-      if (name !== undefined && (!gpu || rate < diskBytesPerSecond))
-        await kept?.keep(name, () => memory.save(name, fingerprint))
+      const read = await readOn(how, held, tools, tools.now === true ? 1 : undefined)
+      if (read.tokens > 0) this.rate = { tokensRead: read.tokens, tokensPerSecond: read.tokens / read.seconds }
     } catch (thrown) {
-      memory.dispose()
+      if (!hasCode(thrown, 'cancelled')) this.close()
       throw thrown
     }
-    this.held = { stream, memory }
   }
 
-  private async readAll(
-    memory: NativeInfLlm,
-    stream: LaidOutRepository,
-    signal: AbortSignal,
-    progress: AnswerTools['progress'],
-  ): Promise<void> {
-    const meter = new ProgressMeter('read', 'tokens', progress)
-    const started = performance.now()
-    const lengths = this.options.reading.units === 'code' ? stream.lengths : new Int32Array()
-    let before = 0
-    for (const part of partsOf({ ...stream, lengths }, this.parameters('').lookup)) {
-      await cancellable(this.loaded.addon, signal, (cancel) =>
-        memory.read({ ...part, rows: new Int32Array(), trace: false }, cancel, (read) =>
-          meter.report(before + read, stream.tokens.length),
-        ),
-      )
-      before += part.tokens.length
-    }
-    this.tokensPerSecond = stream.tokens.length / ((performance.now() - started) / 1000)
+  private how(before: Int32Array, log: (message: string) => void): ReadingHow {
+    const { loaded } = this
+    const code = this.options.reading.units === 'code'
+    return { loaded, before, code, parameters: (folder) => this.parameters(folder), log }
   }
 
-  /** Whether the memory has taken what was kept under this name; otherwise it is disposed of. */
-  private async restored(memory: NativeInfLlm, name: string, log: (message: string) => void): Promise<boolean> {
-    try {
-      await memory.restore(name, this.loaded.fingerprint)
-      return true
-    } catch (thrown) {
-      memory.dispose()
-      if (!hasCode(thrown, 'no-segment', 'bad-segment', 'disk')) throw thrown
-      if (!hasCode(thrown, 'no-segment')) log('What was kept of this folder is damaged; it is read again.')
-      return false
-    }
+  /** Files that were read, of those that it is to hold; the last one perhaps in part. */
+  private filesRead(): readonly StreamFile[] {
+    const { text, memory } = this.whole()
+    const { tokens } = memory.info()
+    const within = text.files.findIndex(({ to }) => to >= tokens)
+    return within < 0 ? text.files : text.files.slice(0, within + 1)
+  }
+
+  /** Whether it has read something, and all of that may still be read. */
+  private knows({ files }: FileTexts): boolean {
+    const there = new Set(files.map(({ file }) => file))
+    const read = this.filesRead()
+    return this.whole().memory.info().tokens > 0 && read.length > 0 && read.every(({ file }) => there.has(file))
+  }
+
+  /** What is there and was not read as it is now. */
+  missing(): Missing | undefined {
+    const { text, memory } = this.whole()
+    const { tokens } = memory.info()
+    const read = new Set(text.files.filter(({ to }) => to <= tokens).map(({ digest, file }) => `${digest} ${file}`))
+    const left = this.texts?.files.filter(({ digest, file }) => !read.has(`${digest} ${file}`)) ?? []
+    if (left.length === 0) return undefined
+    const first = left.slice(0, mostNamed).map(({ file }) => file)
+    return { files: left.length, bytes: left.reduce((sum, { bytes }) => sum + bytes, 0), first }
   }
 
   /** What is not in it. */
   skipped(): readonly SkippedFile[] {
-    return this.whole().stream.skipped
+    return this.texts?.skipped ?? []
   }
 
   totals(): MemoryTotals {
-    const { stream, memory } = this.whole()
-    const { units, bytes, diskBytes } = memory.info()
-    const { files, tokens } = stream
-    const rate = this.tokensPerSecond === undefined ? {} : { tokensPerSecond: this.tokensPerSecond }
-    return { files: files.length, tokens: tokens.length, units, memoryBytes: bytes, diskBytes, ...rate }
+    const { tokens, units, bytes, diskBytes } = this.whole().memory.info()
+    return { files: this.filesRead().length, tokens, units, memoryBytes: bytes, diskBytes, ...this.rate }
   }
 
   /** `use`: units of code that all layers use, best first, as many as there is room for; undefined: the layers look up. */
   async answer(
     question: string,
-    request: Pick<MemoryReading, 'choose' | 'lookUps' | 'twice'> & { readonly sampling: SamplingOptions },
+    request: Pick<MemoryReading, 'choose' | 'lookUps' | 'twice'> & {
+      readonly sampling: SamplingOptions
+      /** What was said before, oldest first, as far as half the window has room. */
+      readonly before?: readonly EarlierTurn[]
+    },
     use: readonly UnitReference[] | undefined,
     { signal, progress, text }: AnswerTools,
   ): Promise<{ answer: string; used: UsedUnit[]; firstToken: number }> {
     const { addon, model } = this.loaded
-    const { stream, memory } = this.whole()
-    const { after, oneLine } = memoryPrompt(model, question)
+    const { text: stream, memory } = this.whole()
+    const { nLocal } = this.parameters('')
+    const said = withRoom(model, request.before ?? [], Math.floor(nLocal / 2) - model.tokenize(question, false).length)
+    const { after, oneLine } = memoryPrompt(model, question, said)
     const starts = memory.unitStarts()
     const owners = unitAt(stream.units, starts)
     const units = use ? this.chosen(use, owners, starts) : new Int32Array()
@@ -196,7 +195,7 @@ export class MemoryStream {
 
   private chosen(use: readonly UnitReference[], owners: Int32Array, starts: Int32Array): Int32Array {
     const { topk, blockSize } = this.parameters('')
-    const { units } = this.whole().stream
+    const { units } = this.whole().text
     const key = ({ file, startLine }: UnitReference) => `${String(startLine)} ${file}`
     const places = new Map(units.map((unit, i) => [key(unit), i]))
     let room = topk * blockSize
@@ -217,7 +216,7 @@ export class MemoryStream {
 
   /** Most used first. */
   private usedUnits(used: UsedUnits, owners: Int32Array): UsedUnit[] {
-    const { units } = this.whole().stream
+    const { units } = this.whole().text
     const looking = used.filter((lists) => lists.length > 0)
     const counts = new Map<number, number>()
     for (const lists of looking)

@@ -59,6 +59,9 @@ export function usualParameters(model: Pick<ModelInfo, 'layers' | 'embedding' | 
   }
 }
 
+/** In which a repository's files are read. */
+export const orderOf = ({ lookup, order }: StreamParameters): Order => (lookup === 'imports' ? 'imports' : order)
+
 /** Those that are not the paper's. */
 export const unlikePaper = (parameters: StreamParameters): Partial<StreamParameters> =>
   Object.fromEntries(

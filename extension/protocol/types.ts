@@ -352,7 +352,8 @@ export interface MemoryTotals {
   /** In memory and on disk. */
   readonly memoryBytes: number
   readonly diskBytes: number
-  /** Of reading, where it was read now. */
+  /** Of these, and how quickly, where any were read now. */
+  readonly tokensRead?: number
   readonly tokensPerSecond?: number
 }
 

@@ -6,7 +6,8 @@
  *   workspaces/KEY.manifest, .lock   which segments a workspace holds; locked (shared) by every process that has it open
  *   workspaces/KEY.writing           locked by who writes the manifest, for a moment
  *   summaries/PART-NAME.json         sections of summaries, which quote files (answer/summary/keeper.ts)
- *   streams/KEY-NAME.stream, .units  what was read of a workspace as one text (streams.ts); KEY from its path
+ *   streams/KEY-NAME.stream, .units  what was read of a workspace as one text, in parts (streams.ts); KEY from its path
+ *   streams/KEY-NAME.json            which files that text holds, and where its parts end
  *   banks/NAME.bank                  reference questions as a profile's heads hear them
  *   aside/                           what is being written, under names that nobody else uses
  *

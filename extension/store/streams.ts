@@ -1,11 +1,31 @@
-/** Workspaces that were read as one text: the last reading of each is kept (native/infllm/keeping.cpp writes it). */
+/**
+ * Workspaces that were read as one text: the last reading of each is kept, in parts that were saved one after the other
+ * (native/infllm/keeping.cpp writes them), and beside them which files they hold. So what stands before a change is not read again, and
+ * whoever breaks off goes on after the last part.
+ */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import * as path from 'node:path'
-import { asLongreadError } from '../errors'
-import { MemoryFolder, shortHash, streamsIn } from './folder'
+import { asLongreadError, type ErrorCode } from '../errors'
+import { hasCode, MemoryFolder, shortHash, streamsIn } from './folder'
+import { writeWhole } from './whole-file'
 
-const extensions = ['.stream', '.units']
+export interface KeptPart {
+  /** Of its files, without an extension. */
+  readonly name: string
+  /** How many of the files it holds, with those of the parts before, and tokens. */
+  readonly files: number
+  readonly tokens: number
+}
+
+export interface KeptText {
+  /** All files, in their order; which of them were read the parts say. */
+  readonly files: readonly { readonly file: string; readonly digest: string }[]
+  readonly parts: readonly KeptPart[]
+}
+
+/** Raised when what it says is to be understood otherwise. */
+const version = 1
 
 /** The files of one workspace, or of all. */
 async function filesOf(memory: string, workspace?: string): Promise<string[]> {
@@ -18,6 +38,9 @@ async function filesOf(memory: string, workspace?: string): Promise<string[]> {
 export async function forgetStreams(memory: string, workspace?: string): Promise<void> {
   for (const file of await filesOf(memory, workspace)) await rm(file, { force: true })
 }
+
+/** What is no fault of the disk. */
+const others: readonly ErrorCode[] = ['cancelled', 'gpu-unfit', 'gpu-failed']
 
 export class KeptStreams {
   private constructor(
@@ -46,20 +69,75 @@ export class KeptStreams {
     }
   }
 
-  /** Of what decides all that is read; without an extension. */
-  nameOf(decides: unknown): string {
-    const name = createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 32)
-    return path.join(this.folder, `${shortHash(this.workspace)}-${name}`)
+  /** Of what decides how a text is read, but for the text. */
+  reading(decides: unknown): KeptStream {
+    return new KeptStream(this.memory, this.workspace, JSON.stringify(decides), this.log)
+  }
+}
+
+/** One way of reading a workspace as one text. */
+export class KeptStream {
+  constructor(
+    private readonly memory: string,
+    private readonly workspace: string,
+    private readonly decides: string,
+    private readonly log: (message: string) => void,
+  ) {}
+
+  /** What was kept of it last. */
+  async read(): Promise<KeptText> {
+    try {
+      const text = JSON.parse(await readFile(this.list, 'utf8')) as KeptText & { readonly version?: number }
+      if (text.version === version && Array.isArray(text.files) && Array.isArray(text.parts)) return text
+    } catch {
+      // None, or of another make: there is nothing to go on from.
+    }
+    return { files: [], parts: [] }
   }
 
-  /** Keeps one reading instead of those before. A full disk is told and does no other harm. */
-  async keep(name: string, save: () => Promise<void>): Promise<void> {
-    const own = new Set(extensions.map((extension) => name + extension))
+  /** Where a part lies. */
+  path({ name }: KeptPart): string {
+    return path.join(streamsIn(this.memory), name)
+  }
+
+  /** The name of a part that holds these files, after the parts before. */
+  part(files: KeptText['files'], tokens: number): KeptPart {
+    const own = createHash('sha256').update(this.decides)
+    for (const { file, digest } of files) own.update(JSON.stringify([file, digest]))
+    return { name: this.named(own.digest('hex')), files: files.length, tokens }
+  }
+
+  /** Keeps these parts and nothing else of the workspace, however it was read. */
+  async keepOnly(text: KeptText): Promise<void> {
+    await writeWhole(this.list, JSON.stringify({ version, ...text }))
+    const own = new Set([
+      this.list,
+      ...text.parts.flatMap((part) => [`${this.path(part)}.stream`, `${this.path(part)}.units`]),
+    ])
+    for (const file of await filesOf(this.memory, this.workspace)) if (!own.has(file)) await rm(file, { force: true })
+  }
+
+  /** False where the disk does not take it, which is told and does no other harm. */
+  async keep(save: () => Promise<void>, text: KeptText): Promise<boolean> {
     try {
-      for (const file of await filesOf(this.memory, this.workspace)) if (!own.has(file)) await rm(file, { force: true })
       await save()
+      await this.keepOnly(text)
+      return true
     } catch (thrown) {
+      if (hasCode(thrown, ...others)) throw thrown
       this.log(`What was read could not be kept: ${asLongreadError(thrown).message}`)
+      return false
     }
+  }
+
+  private get list(): string {
+    return path.join(
+      streamsIn(this.memory),
+      `${this.named(createHash('sha256').update(this.decides).digest('hex'))}.json`,
+    )
+  }
+
+  private named(hash: string): string {
+    return `${shortHash(this.workspace)}-${hash.slice(0, 32)}`
   }
 }

@@ -311,11 +311,11 @@ describe('InfLLM by our CUDA kernels, as they run on the processor', function ()
     const tell = async (maxReprMegabytes: number, taken?: string) => {
       const memory = memoryOf(ours, { ...short, maxReprMegabytes })
       if (taken === undefined) await read(memory, tokens.subarray(0, 16))
-      else await memory.restore(taken, 'weights')
+      else await restoreFrom(memory, taken, 'weights')
       const before = memory.info().gpuBytes
       const trace = taken === undefined ? (await read(memory, tokens.subarray(16))).trace : []
       const path = join(temporaryFolder(), 'kept')
-      await memory.save(path, 'weights')
+      await saveTo(memory, path, 'weights')
       const is = { answer: await answerTo(memory, asked), end: await read(memory, next) }
       const { bytes, unitBytes, gpuBytes, units } = memory.info()
       memory.dispose()

@@ -1,19 +1,22 @@
 /** A repository as one stream in InfLLM's memory, with a tiny model: what is laid out, when it is read again, what answers tell. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NativeModel, UnitCandidates } from '../../extension/engine/addon'
 import { askedReading, memoryReadingOf, type MemoryReadingFlags } from '../../extension/cli/memory-reading'
 import { layOutRepository, unitAt, type LaidOutUnit } from '../../extension/infllm/layout'
+import type { Order } from '../../extension/infllm/lookup'
 import { MemoryStream } from '../../extension/infllm/memory-stream'
 import { paper, settingsOf, unlikePaper, usualParameters } from '../../extension/infllm/parameters'
 import type { LoadedModel } from '../../extension/recall/loaded'
-import type { Progress } from '../../extension/protocol/types'
+import type { EarlierTurn, Progress } from '../../extension/protocol/types'
+import { hasCode } from '../../extension/store/folder'
 import { forgetStreams } from '../../extension/store/streams'
 import { rejects } from '../support/rejects'
 import { temporaryFolder } from '../support/temp'
 import { loadRandomModel } from '../support/tiny-model'
-import { workspace } from '../support/workspace'
+import { put, python, workspace } from '../support/workspace'
 
 const files: Readonly<Record<string, string>> = {
   'a.py': 'def first(a, b):\n    """Adds."""\n    return a + b\n\n\ndef second(a):\n    return first(a, a)\n',
@@ -34,6 +37,8 @@ const letters = {
 
 const silent = { signal: new AbortController().signal, progress: () => undefined, text: () => undefined }
 const layOutOptions = { ...silent, breadcrumbs: true, order: 'names', log: () => undefined } as const
+const laidOut = (model: NativeModel, root: string, before: Int32Array = new Int32Array(), order: Order = 'names') =>
+  layOutRepository(model, root, { ...layOutOptions, before, order })
 const parameters = { nInit: 4, nLocal: 24, blockSize: 16, topk: 9, reprTopk: 2, maxCachedBlock: 9, excBlockSize: 12 }
 const sampling = { temperature: 0, topP: 1, seed: 0, maxTokens: 5 }
 const asked = { sampling, choose: 'layers', lookUps: 'each', twice: false } as const
@@ -44,12 +49,12 @@ describe('a repository as one stream', function () {
   before(async () => (loaded = await loadRandomModel()))
   after(() => loaded.model.dispose())
 
-  const streamOf = (root: string, units: 'code' | 'blocks' = 'code', folder: string | null = null) =>
-    new MemoryStream(loaded, { root, breadcrumbs: true, folder, reading: { units, parameters } })
+  const streamOf = (root: string, units: 'code' | 'blocks' = 'code', folder: string | null = null, more = {}) =>
+    new MemoryStream(loaded, { root, breadcrumbs: true, folder, reading: { units, parameters: { ...parameters, ...more } } }) // prettier-ignore
 
   it('holds every file under its header, and knows which tokens are which unit', async () => {
-    const laidOut = await layOutRepository(letters, repository(), { ...layOutOptions, before: codes('Start.') })
-    const text = textOf(laidOut.tokens)
+    const stream = await laidOut(letters, repository(), codes('Start.'))
+    const text = textOf(stream.tokens)
     assert.ok(text.startsWith('Start.# File: a.py\n'))
     let at = 0
     for (const file of Object.keys(files)) {
@@ -57,14 +62,19 @@ describe('a repository as one stream', function () {
       assert.ok(header >= at, `${file} is in its place`)
       at = header
     }
-    assert.equal(laidOut.files.length, 3)
-    assert.equal(
-      laidOut.lengths.reduce((sum, length) => sum + length, 0),
-      laidOut.tokens.length,
+    assert.deepEqual(
+      stream.files.map(({ file }) => file),
+      Object.keys(files),
     )
-    for (const { file, startLine, endLine, from, to } of laidOut.units) {
+    assert.equal(stream.files.at(-1)!.to, stream.tokens.length)
+    assert.equal(stream.files.at(-1)!.units[1], stream.lengths.length)
+    assert.equal(
+      stream.lengths.reduce((sum, length) => sum + length, 0),
+      stream.tokens.length,
+    )
+    for (const { file, startLine, endLine, from, to } of stream.units) {
       const lines = files[file]!.split('\n').slice(startLine - 1, endLine)
-      assert.equal(textOf(laidOut.tokens.slice(from, to)).trim(), lines.join('\n').trim())
+      assert.equal(textOf(stream.tokens.slice(from, to)).trim(), lines.join('\n').trim())
     }
   })
 
@@ -111,7 +121,7 @@ describe('a repository as one stream', function () {
         shares.toSorted((a, b) => b - a),
       )
       assert.ok(stream.totals().diskBytes > 0)
-      assert.equal(readdirSync(join(memory, 'streams')).length, 2)
+      assert.equal(readdirSync(join(memory, 'streams')).length, 3)
       stream.close()
     }
   })
@@ -145,11 +155,197 @@ describe('a repository as one stream', function () {
     assert.equal((await opened()).totals().tokensPerSecond, undefined)
     writeFileSync(join(root, 'a.py'), 'x = 1\n')
     assert.ok((await opened()).totals().tokensPerSecond! > 0)
-    // Of one workspace, only the last reading.
-    assert.equal(readdirSync(streams).length, 2)
+    // Of one workspace, only the last reading: what had not changed, and what had.
+    assert.equal(readdirSync(streams).length, 5)
     await forgetStreams(memory, root)
     assert.deepEqual(readdirSync(streams), [])
     assert.ok((await opened()).totals().tokensPerSecond! > 0)
+  })
+
+  /** Files of about 150 tokens each. */
+  const many = (count: number): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i + 10}.py`, python(`name${i}`, 2)]))
+
+  const readNow = async (stream: MemoryStream, more: Parameters<MemoryStream['read']>[0] = silent) => {
+    const logged: string[] = []
+    await stream.read(more, (message) => logged.push(message))
+    assert.deepEqual(logged, [])
+    return stream.totals()
+  }
+
+  /** Cancelled as soon as some tokens are read; false where it was at its end before that was seen. */
+  const brokenOff = async (stream: MemoryStream): Promise<boolean> => {
+    const abort = new AbortController()
+    const progress = ({ unit, done }: Progress) => (unit === 'tokens' && done > 0 ? abort.abort() : undefined)
+    const reading = stream.read({ signal: abort.signal, progress }, () => undefined)
+    return reading.then(
+      () => false,
+      (thrown: unknown) => {
+        assert.ok(hasCode(thrown, 'cancelled'), String(thrown))
+        return true
+      },
+    )
+  }
+
+  /** One that was broken off, at whatever token. */
+  const begunStream = async (make: () => MemoryStream): Promise<MemoryStream> => {
+    for (let tries = 0; tries < 50; tries++) {
+      const stream = make()
+      if (await brokenOff(stream)) return stream
+      await stream.forget()
+    }
+    throw new Error('It is never broken off.')
+  }
+
+  for (const lookup of ['all', 'other', 'imports'] as const)
+    it(`goes on where it was cancelled, as if it had not been, when it looks up ${lookup}`, async () => {
+      for (const folder of [null, temporaryFolder()]) {
+        const root = workspace({ ...many(7), 'f30.py': `import f12\n${python('last', 2)}` })
+        const whole = streamOf(root, 'code', null, { lookup })
+        const { tokens } = await readNow(whole)
+        const stream = await begunStream(() => streamOf(root, 'code', folder, { lookup }))
+        const begun = stream.totals().tokens
+        assert.ok(begun < tokens)
+        for (let i = 0; i < 5; i++) await brokenOff(stream)
+        const { tokensRead = 0, ...totals } = await readNow(stream)
+        assert.ok(tokensRead <= tokens - begun, `${tokensRead} of ${tokens}`)
+        assert.deepEqual([totals.tokens, totals.files, totals.units], [tokens, 8, whole.totals().units])
+        assert.equal((await readNow(stream)).tokensRead, undefined)
+        if (folder === null || lookup !== 'all')
+          assert.deepEqual(
+            { ...(await stream.answer('Where is it?', asked, undefined, silent)), firstToken: 0 },
+            { ...(await whole.answer('Where is it?', asked, undefined, silent)), firstToken: 0 },
+          )
+        if (folder !== null) {
+          const other = streamOf(root, 'code', folder, { lookup })
+          assert.equal((await readNow(other)).tokensRead, undefined)
+          other.close()
+        }
+        for (const one of [whole, stream]) one.close()
+      }
+    })
+
+  it('goes on in another process after the last part that was kept', async () => {
+    const [root, folder] = [workspace(many(12)), temporaryFolder()]
+    const { to: tokens } = (await laidOut(loaded.model, root)).files.at(-1)!
+    // Until a part is kept, but not the last.
+    const parts = async () => (await readdir(join(folder, 'streams'))).filter((name) => name.endsWith('.stream')).length
+    const stream = await begunStream(() => streamOf(root, 'code', folder))
+    for (let tries = 0; (await parts()) === 0; tries++) {
+      assert.ok(tries < 500)
+      if (await brokenOff(stream)) continue
+      await stream.forget()
+      await brokenOff(stream)
+    }
+    const read = stream.totals().tokens
+    stream.close()
+    const other = streamOf(root, 'code', folder)
+    const { tokensRead, tokens: all } = await readNow(other)
+    if (read < tokens) assert.ok(tokensRead! > 0 && tokensRead! < all, `${tokensRead} of ${all}`)
+    // What is kept is what was read: answers are the same from it.
+    const third = streamOf(root, 'code', folder)
+    assert.equal((await readNow(third)).tokensRead, undefined)
+    assert.deepEqual(
+      { ...(await third.answer('Where is it?', asked, undefined, silent)), firstToken: 0 },
+      { ...(await other.answer('Where is it?', asked, undefined, silent)), firstToken: 0 },
+    )
+    for (const one of [other, third]) one.close()
+  })
+
+  it('reads from the part before a change on, and a file that is changed again alone', async () => {
+    const [root, folder] = [workspace(many(12)), temporaryFolder()]
+    let stream = streamOf(root, 'code', folder)
+    const { tokens } = await readNow(stream)
+    const parts = () => readdirSync(join(folder, 'streams')).filter((name) => name.endsWith('.stream')).length
+    assert.ok(parts() > 2)
+    put(root, { 'f18.py': python('other', 3) })
+    const first = await readNow(stream)
+    assert.ok(first.tokensRead! < tokens * 0.7 && first.files === 12, `${first.tokensRead} of ${tokens}`)
+    const own = async () => (await laidOut(loaded.model, workspace({ 'f18.py': python('another', 4) }))).tokens.length
+    for (const again of [false, true]) {
+      // In the same process, and in another.
+      if (again) {
+        stream.close()
+        stream = streamOf(root, 'code', folder)
+      }
+      put(root, { 'f18.py': python(again ? 'another' : 'different', 4) })
+      const { tokensRead, files: count } = await readNow(stream)
+      assert.ok(tokensRead! <= (await own()) + 8 && count === 12, `${tokensRead} of ${tokens}`)
+    }
+    // However many come one by one, only a few short parts are kept, and those are put together by who begins from them.
+    for (let i = 0; i < 9; i++) {
+      put(root, { [`new${i}.py`]: python('new', 1) })
+      assert.ok((await readNow(stream)).tokensRead! < 200)
+    }
+    assert.ok(parts() < 12, `${parts()} parts`)
+    const joined = await readNow(streamOf(root, 'code', folder))
+    assert.ok(joined.tokensRead! > 0 && joined.tokensRead! < joined.tokens, `${joined.tokensRead} of ${joined.tokens}`)
+    for (let i = 0; i < 9; i++) rmSync(join(root, `new${i}.py`))
+    rmSync(join(root, 'f10.py'))
+    const { tokensRead, tokens: left, files: count } = await readNow(stream)
+    assert.deepEqual([tokensRead, count], [left, 11], 'the first file was taken away')
+    const other = streamOf(root, 'code', folder)
+    assert.equal((await readNow(other)).tokensRead, undefined)
+    const told = await other.answer('Where is it?', asked, undefined, silent)
+    assert.ok(told.used.every(({ file }) => file !== 'f10.py'))
+    for (const one of [stream, other]) one.close()
+  })
+
+  it('keeps the order of imports where that is asked for: a change costs all that comes after it', async () => {
+    const [root, folder] = [workspace(many(8)), temporaryFolder()]
+    const stream = streamOf(root, 'code', folder, { lookup: 'imports' })
+    const { tokens } = await readNow(stream)
+    for (const name of ['other', 'another']) {
+      put(root, { 'f16.py': python(name, 2) })
+      const { tokensRead } = await readNow(stream)
+      assert.ok(tokensRead! > 150 && tokensRead! < tokens * 0.7, `${tokensRead} of ${tokens}`)
+    }
+    // What imports another comes after it, and what it looks up is another's.
+    put(root, { 'f10.py': `import f17\n${python('name0', 2)}` })
+    assert.ok((await readNow(stream)).tokensRead! > tokens * 0.9)
+    stream.close()
+  })
+
+  it('answers at once from what was read, and tells what was not', async () => {
+    const [root, folder] = [workspace(many(8)), temporaryFolder()]
+    const now = { ...silent, now: true }
+    const stream = streamOf(root, 'code', folder)
+    const one = await readNow(stream, now)
+    assert.deepEqual([one.files, stream.missing()?.files], [1, 7])
+    assert.equal((await readNow(stream, now)).tokensRead, undefined)
+    assert.ok((await stream.answer('Where is it?', asked, undefined, silent)).answer.length > 0)
+    const all = await readNow(stream)
+    assert.ok(all.tokensRead! > 0 && all.tokensRead! < all.tokens)
+    assert.equal(stream.missing(), undefined)
+    put(root, { 'f12.py': python('other', 3) })
+    assert.deepEqual([(await readNow(stream, now)).tokensRead, stream.missing()?.first], [undefined, ['f12.py']])
+    // What may no longer be read is not answered from.
+    rmSync(join(root, 'f11.py'))
+    await readNow(stream, now)
+    const { used } = await stream.answer('Where is it?', asked, undefined, silent)
+    assert.ok(used.every(({ file }) => file !== 'f11.py'))
+    stream.close()
+  })
+
+  it('is told what was said before, as far as there is room', async () => {
+    const stream = streamOf(repository())
+    await readNow(stream)
+    const prompts: number[] = []
+    const answer = async (before: readonly EarlierTurn[]) => {
+      const progress = ({ phase, total }: Progress) => (phase === 'prefill' ? void prompts.push(total) : undefined)
+      await stream.answer('Where?', { ...asked, before }, undefined, { ...silent, progress })
+      return prompts.at(-1)!
+    }
+    const alone = await answer([])
+    assert.equal(await answer([{ question: 'x '.repeat(200), answer: 'y', names: [] }]), alone)
+    const roomy = new MemoryStream(loaded, { root: repository(), breadcrumbs: true, folder: null, reading: { units: 'code', parameters: { ...parameters, nLocal: 200 } } }) // prettier-ignore
+    await readNow(roomy)
+    const turn = { question: 'What?', answer: 'That.', names: [] }
+    let told = 0
+    const progress = ({ phase, total }: Progress) => (phase === 'prefill' ? void (told = total) : undefined)
+    await roomy.answer('Where?', { ...asked, before: [turn] }, undefined, { ...silent, progress })
+    assert.ok(told > alone, `${told} tokens, ${alone} without it`)
+    for (const one of [stream, roomy]) one.close()
   })
 
   it('is read all the same where nothing can be kept', async () => {
@@ -176,8 +372,7 @@ describe('a repository as one stream', function () {
       ['names', [['a.py'], ['b.py'], ['c.py']]],
       ['imports', [['b.py'], ['c.py', 'b.py'], ['a.py', 'c.py']]],
     ] as const) {
-      const options = { ...layOutOptions, order, before: codes('Start.') }
-      const { tokens, lengths, files, units } = await layOutRepository(letters, root, options)
+      const { tokens, lengths, files, units } = await laidOut(letters, root, codes('Start.'), order)
       assert.deepEqual(
         files.map(({ file, imports }) => [file, ...imports]),
         should,
@@ -239,7 +434,7 @@ describe('a repository as one stream', function () {
   it('uses what recall has found, in all layers, as far as there is room', async () => {
     const stream = streamOf(repository())
     await stream.read(silent, () => undefined)
-    const { units } = await layOutRepository(loaded.model, repository(), { ...layOutOptions, before: new Int32Array() })
+    const { units } = await laidOut(loaded.model, repository())
     const wanted = units.filter(({ file }) => file === 'b/c.ts')
     const { used } = await stream.answer('Where is it?', asked, wanted.slice(0, 1), silent)
     assert.deepEqual(
