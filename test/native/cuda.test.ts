@@ -156,7 +156,7 @@ describe('the default model on a GPU', function () {
     assert.ok(differs < 0.05, `differs by ${differs}`)
     assert.ok(
       leads.every((lead) => lead < 4),
-      `behind by ${leads}`,
+      `behind by ${leads.join(', ')}`,
     )
     assert.ok(leads.length < 0.1 * rows.length)
   })
