@@ -46,6 +46,9 @@ export function thinned({ queries, tokens }: Bank, heads: number, every: number)
   return { queries: thin, tokens: tokens.filter((_, question) => question % every === 0) }
 }
 
+/** What a loaded model heard before in this process, for another workspace. */
+const heardBefore = new WeakMap<LoadedModel, Bank>()
+
 /** The bank from disk, or heard now and then kept. A bank that cannot be kept is only heard again. */
 export async function bankOf(loaded: LoadedModel, options: BankOptions): Promise<Bank> {
   const name = createHash('sha256').update(JSON.stringify([loaded.fingerprint, profileKey(loaded.profile)]))
@@ -53,7 +56,10 @@ export async function bankOf(loaded: LoadedModel, options: BankOptions): Promise
   const kept = file === null ? undefined : unpack(await readFile(file).catch(() => Buffer.alloc(0)))
   if (kept?.tokens.length === loaded.profile.bank.length) return kept
   const meter = new ProgressMeter('load', 'units', options.progress)
-  const bank = await hearBank(loaded, options.signal, (heard) => meter.report(heard, loaded.profile.bank.length))
+  const bank =
+    heardBefore.get(loaded) ??
+    (await hearBank(loaded, options.signal, (heard) => meter.report(heard, loaded.profile.bank.length)))
+  heardBefore.set(loaded, bank)
   // A full disk is told when the first segment meets it.
   if (file !== null) await writeWhole(file, pack(bank)).catch(() => undefined)
   return bank

@@ -49,6 +49,9 @@ export interface ReadingOptions {
 /** It was held or kept already, or the model read so many tokens of it. */
 export type Brought = { readonly how: 'held' | 'reused' } | { readonly how: 'read'; readonly tokens: number }
 
+/** Files that are saved at once: the model and what is read next find a thread among those that save. */
+const savesAtOnce = 4
+
 const unheard: EpisodeListeners = { onTokens: () => undefined, onHeard: () => undefined, progress: () => undefined }
 
 export class KeptFiles extends HeldFiles {
@@ -81,7 +84,9 @@ export class KeptFiles extends HeldFiles {
     const how = await this.take(source)
     if (how) return { how }
     const laidOut = await this.layOut(source, options)
-    await this.readNow([laidOut], options, listeners)
+    await (
+      await this.readNow([laidOut], options, listeners)
+    ).kept
     return { how: 'read', tokens: laidOut.tokens }
   }
 
@@ -97,12 +102,12 @@ export class KeptFiles extends HeldFiles {
     return { ...source, units, words, episode, tokens: episode?.tokens.length ?? 0 }
   }
 
-  /** Reads files in one call of the model; then all of them are held and kept. */
+  /** Reads files in one call of the model; then all of them are held. They are kept beside what follows, until `kept` resolves. */
   protected async readNow(
     files: readonly LaidOut[],
     { signal }: ReadingOptions,
     listeners: EpisodeListeners,
-  ): Promise<void> {
+  ): Promise<{ readonly kept: Promise<void> }> {
     const laidOut = files.flatMap(({ episode }) => episode ?? [])
     const read = (await this.reader.read(laidOut, signal, listeners)).values()
     for (const { file, text, stat, units, words, tokens, episode } of files) {
@@ -111,7 +116,18 @@ export class KeptFiles extends HeldFiles {
       this.hold({ file, text, name, units, words, tokens, stat, kept: false }, keys || undefined)
     }
     const saved = files.filter(({ unsaved }) => unsaved !== true)
-    await Promise.all(saved.map(({ file, stat }) => this.keep(file, stat)))
+    const kept = this.keepAll(saved)
+    // Whoever waits for it hears of what went wrong; nobody may.
+    kept.catch(() => undefined)
+    return { kept }
+  }
+
+  private async keepAll(files: readonly FileText[]): Promise<void> {
+    const left = files.values()
+    const lane = async () => {
+      for (const { file, stat } of left) await this.keep(file, stat)
+    }
+    await Promise.all(Array.from({ length: Math.min(savesAtOnce, files.length) }, lane))
   }
 
   /** Without the model: it is held already or taken from what is kept; otherwise undefined. */

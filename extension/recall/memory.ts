@@ -292,10 +292,15 @@ export class Memory extends KeptFiles {
     const threads = this.reader.together > 0 && this.backlog.bytes > worthThreads ? new CuttingThreads() : undefined
     const prepare = (next: Waiting, either: AbortSignal) => this.ready(next, either, options, threads?.cut)
     const gather = new Gather(this.backlog, this.reader.together, prepare)
+    // What was read last is kept while the next is read.
+    let kept: Promise<void> = Promise.resolve()
     try {
       for (;;) {
-        // Whoever comes in between must find waiting what is not read.
-        if (turn.interrupted.aborted) await gather.putBack()
+        // Whoever comes in between must find waiting what is not read, and the rest kept.
+        if (turn.interrupted.aborted) {
+          await kept
+          await gather.putBack()
+        }
         await turn.giveWay()
         this.checkOpen(signal)
         const { interrupted } = turn
@@ -304,8 +309,14 @@ export class Memory extends KeptFiles {
           const group = isEnough() ? [] : await gather.next(urgent, either)
           if (group.length === 0) break
           gather.prepareAhead(urgent, either)
-          await this.readGroup(group, either, options, progress)
+          const read = await this.readGroup(group, either, options, progress)
           gather.done()
+          await kept
+          kept = read.tell()
+          // Whoever waits for it hears of what went wrong.
+          kept.catch(() => undefined)
+          // Beside a processor's reading there is nothing to gain by it.
+          if (this.reader.together === 0) await kept
         } catch (thrown) {
           const gaveWay = thrown instanceof LongreadError && thrown.code === 'cancelled' && interrupted.aborted
           if (!gaveWay) throw thrown
@@ -314,7 +325,10 @@ export class Memory extends KeptFiles {
     } finally {
       await gather.putBack()
       await threads?.close()
+      // It changes what is held, so it must have ended.
+      await kept.catch(() => undefined)
     }
+    await kept
     if (!urgent) progress.finish()
     return progress
   }
@@ -323,21 +337,25 @@ export class Memory extends KeptFiles {
     if (signal.aborted || this.closed) throw cancelled()
   }
 
-  /** Reads what needs the model, and tells of all. */
+  /** Reads what needs the model, so that all are held; `tell` tells of all, once those that were read are kept. */
   private async readGroup(
     group: readonly Gathered<Ready>[],
     signal: AbortSignal,
     { log, onHeld }: ReadOptions,
     progress: ReadingProgress,
-  ): Promise<void> {
+  ): Promise<{ readonly tell: () => Promise<void> }> {
     const files = group.flatMap(({ prepared }) => prepared.read ?? [])
     const listeners = progress.of(group.map(({ next }) => next))
-    if (files.length > 0) await this.readNow(files, { signal, log }, listeners)
+    const read = files.length > 0 ? await this.readNow(files, { signal, log }, listeners) : undefined
     progress.done(group.map(({ next, prepared }) => ({ ...next, tokens: prepared.read?.tokens })))
-    for (const { next, prepared } of group) {
-      const how = prepared.read ? 'read' : prepared.how
-      if (how !== undefined) onHeld?.(next.file, how, this.held.get(next.file)?.kept ?? false)
+    const tell = async () => {
+      await read?.kept
+      for (const { next, prepared } of group) {
+        const how = prepared.read ? 'read' : prepared.how
+        if (how !== undefined) onHeld?.(next.file, how, this.held.get(next.file)?.kept ?? false)
+      }
     }
+    return { tell }
   }
 
   /** A file that waited, as it is now: left out, held without the model, or ready to be read. */
