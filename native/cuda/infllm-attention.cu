@@ -20,25 +20,19 @@ struct PartArguments {
     float *partial, *logs;
 };
 
-// Of the window: keys are slots. Of the far part: places in the table.
+// Where what a row sees ends: of the window, whose keys are slots, that many keys behind the oldest one it sees; of the
+// far part, whose keys are places in the table, it sees all before that.
 template <bool Far> struct Sight {
-    int slot;           // of the read's or block's first token
-    int n_local, start; //
-    int fixed, total;   // of the far part
-    __device__ bool sees(int row, int key) const {
-        const int at = slot + row;
-        return Far ? key < fixed || (key < total && key - fixed <= at - n_local - start)
-                   : key <= at && key > at - n_local;
+    int end_of_first, least, most; // of the far part: the end for row 0, if it were between these
+
+    __device__ Sight(const PartArguments& a) : end_of_first(a.block->slot + 1), least(0), most(0) {
+        if (Far) {
+            least = a.far->fixed;
+            most = a.far->total;
+            end_of_first += least - a.layout.n_local - a.block->start;
+        }
     }
-    // Keys that rows [first, last] see: the first and one behind the last.
-    __device__ int begin(int first) const { return Far ? 0 : max(0, slot + first - n_local + 1); }
-    __device__ int end(int last) const {
-        return Far ? fixed + max(0, min(total - fixed, slot + last - n_local - start + 1)) : slot + last + 1;
-    }
-    // Whether rows [first, last] see all of [key, key + count).
-    __device__ bool whole(int first, int last, int key, int count) const {
-        return sees(first, key) && sees(last, key) && sees(first, key + count - 1) && sees(last, key + count - 1);
-    }
+    __device__ int end(int row) const { return Far ? min(most, max(least, end_of_first + row)) : end_of_first + row; }
 };
 
 template <int HeadSize> using WarpTile = AttentionTile<HeadSize, 2, block_keys>;
@@ -57,12 +51,12 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
     const int key_head = static_cast<int>(blockIdx.y), group = l.group();
     const int lane = static_cast<int>(threadIdx.x % warp_threads);
     const int first = tile * tile_rows, count = min(tile_rows, a.rows * group - first);
-    const StreamBlock b = *a.block;
-    const Sight<Far> sight{b.slot, l.n_local, b.start, Far ? a.far->fixed : 0, Far ? a.far->total : 0};
+    const Sight<Far> sight(a);
 
     // Blocks of keys that this tile needs, and of those this split's.
     const int first_token = first / group, last_token = (first + count - 1) / group;
-    const int oldest = sight.begin(first_token) / block_keys, end_key = sight.end(last_token);
+    const int oldest = Far ? 0 : max(0, sight.end(first_token) - l.n_local) / block_keys;
+    const int end_key = sight.end(last_token);
     const int needed = max(0, (end_key + block_keys - 1) / block_keys - oldest);
     const int from = oldest + needed * split / a.splits, to = oldest + needed * (split + 1) / a.splits;
 
@@ -113,10 +107,17 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
         }
         load(from); // one group with the queries
     }
-    // Tokens of the rows of this warp, or warpgroup.
+    // Behind the last key that any row of this warp, or warpgroup, sees; that all see; that this thread's rows see.
     const int own_row = static_cast<int>(threadIdx.x) / Tile::threads * Tile::rows;
     const int left = min(Tile::rows, count - own_row);
-    const int own_first = (first + own_row) / group, own_last = (first + own_row + left - 1) / group;
+    const int any_end = left > 0 ? sight.end((first + own_row + left - 1) / group) : 0;
+    const int all_end = sight.end((first + own_row) / group);
+    int ends[Tile::sixteens][2];
+#pragma unroll
+    for (int m = 0; m < Tile::sixteens; ++m)
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+            ends[m][half] = sight.end((first + own_row + Tile::row_of(m, half)) / group);
     for (int block = from; block < to; ++block) {
         if (block + 1 < to) {
             load(block + 1);
@@ -127,24 +128,21 @@ __global__ void __launch_bounds__(tile_rows / Tile::rows * Tile::threads, 2) par
         Tile::copied();
         __syncthreads(); // every thread's copies are there
         const int key = block * block_keys;
-        const bool seen = left > 0 && key < sight.end(own_last) && key + block_keys > sight.begin(own_first);
-        if (seen) {
+        if (key < any_end && (Far || key + block_keys > all_end - l.n_local)) {
             const __half* stage = stages + (block & 1) * 2 * block_halves;
             typename Tile::Scores scores;
             Tile::multiply(scores, queries, own_row, stage);
-            if (!sight.whole(own_first, own_last, key, block_keys)) {
+            if (key + block_keys > all_end || (!Far && key < any_end - l.n_local)) {
 #pragma unroll
                 for (int m = 0; m < Tile::sixteens; ++m)
 #pragma unroll
-                    for (int half = 0; half < 2; ++half) {
-                        const int row = (first + own_row + Tile::row_of(m, half)) / group;
+                    for (int n = 0; n < block_keys / 8; ++n)
 #pragma unroll
-                        for (int n = 0; n < block_keys / 8; ++n)
-#pragma unroll
-                            for (int e = 2 * half; e < 2 * half + 2; ++e)
-                                if (!sight.sees(row, key + n * 8 + lane % 4 * 2 + e % 2))
-                                    scores[m][n][e] = -INFINITY;
-                    }
+                        for (int e = 0; e < 4; ++e) {
+                            const int before = ends[m][e / 2] - (key + n * 8 + lane % 4 * 2 + e % 2);
+                            if (before < 1 || (!Far && before > l.n_local))
+                                scores[m][n][e] = -INFINITY;
+                        }
             }
             Tile::add(state, scores, stage + block_halves, l.scale * log2_of_e);
         }
