@@ -20,7 +20,8 @@
 //   its own. While there are at most topk units, all are used. A unit's keys and values rest on disk, or in memory
 //   where there is no folder for them; with a GPU in pinned memory, and beyond that on disk. max_cached_block of each
 //   layer stay where they are used, in memory or on the GPU; those used longest ago leave first (cache_strategy "lru"
-//   of the code).
+//   of the code). A caller may say that only some units are looked up, or some ahead of all others whatever these score
+//   (UnitMemory::look_among).
 //
 // Two things differ from the paper's code. There `distance` is n_local − 1, as far as the window's oldest token; here
 // it is n_local, as in the paper's text. There a token between window and units is seen at both distances by the
