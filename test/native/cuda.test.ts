@@ -215,7 +215,7 @@ describe('the default model on a GPU', function () {
         `      differs by ${differs.toFixed(4)}, units before a better one by at most ${behind.toFixed(2)} deviations`,
       )
       assert.ok(differs < 0.05, `differs by ${differs}`)
-      assert.ok(behind < 6, `a unit is before one that is better by ${behind} deviations`)
+      assert.ok(behind < 8, `a unit is before one that is better by ${behind} deviations`)
     }
   })
 
