@@ -144,10 +144,10 @@ export class MemoryStreams {
       try {
         return await work(this.streamOf(key, loaded, options), { ...tools, text })
       } catch (thrown) {
-        if (request.device !== 'auto' || said || !(thrown instanceof LongreadError) || thrown.code !== 'gpu-unfit')
-          throw thrown
+        if (request.device !== 'auto' || !(thrown instanceof LongreadError) || thrown.code !== 'gpu-unfit') throw thrown
         this.letGo()
         this.unfit.add(key)
+        if (said) throw thrown // the next question has the processor
         tools.log('warn', `${thrown.what} The processor reads this folder as one text instead.`)
       }
     }

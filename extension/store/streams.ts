@@ -27,6 +27,33 @@ export interface KeptText {
 /** Raised when what it says is to be understood otherwise. */
 const version = 1
 
+const isCount = (x: unknown): x is number => Number.isSafeInteger(x) && Number(x) >= 0
+
+/** Whether it is such a text: parts rise and hold no more files than there are. */
+function isKeptText(x: unknown): x is KeptText {
+  if (typeof x !== 'object' || x === null) return false
+  const text = x as Readonly<Record<string, unknown>>
+  if (text['version'] !== version || !Array.isArray(text['files']) || !Array.isArray(text['parts'])) return false
+  const entries = (list: unknown[]) => list.filter((one) => typeof one === 'object' && one !== null) as Record<string, unknown>[] // prettier-ignore
+  const [files, parts] = [entries(text['files']), entries(text['parts'])]
+  const before = (i: number, what: string): unknown => parts[i - 1]?.[what] ?? 0
+  return (
+    files.length === text['files'].length &&
+    parts.length === text['parts'].length &&
+    files.every(({ file, digest }) => typeof file === 'string' && typeof digest === 'string') &&
+    parts.every(
+      ({ name, files: count, tokens }, i) =>
+        typeof name === 'string' &&
+        path.basename(name) === name &&
+        isCount(count) &&
+        isCount(tokens) &&
+        count >= Number(before(i, 'files')) &&
+        count <= files.length &&
+        tokens >= Number(before(i, 'tokens')),
+    )
+  )
+}
+
 /** The files of one workspace, or of all. */
 async function filesOf(memory: string, workspace?: string): Promise<string[]> {
   const folder = streamsIn(memory)
@@ -87,10 +114,10 @@ export class KeptStream {
   /** What was kept of it last. */
   async read(): Promise<KeptText> {
     try {
-      const text = JSON.parse(await readFile(this.list, 'utf8')) as KeptText & { readonly version?: number }
-      if (text.version === version && Array.isArray(text.files) && Array.isArray(text.parts)) return text
+      const text: unknown = JSON.parse(await readFile(this.list, 'utf8'))
+      if (isKeptText(text)) return text
     } catch {
-      // None, or of another make: there is nothing to go on from.
+      // None, or damaged, or of another make: there is nothing to go on from.
     }
     return { files: [], parts: [] }
   }

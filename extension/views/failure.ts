@@ -15,6 +15,7 @@ const remedies: Partial<Record<ErrorCode, Remedy>> = {
   internal: 'showLog',
   disk: 'openSettings',
   usage: 'openSettings',
+  'gpu-unfit': 'openSettings',
   download: 'downloadModel',
 }
 
@@ -43,6 +44,7 @@ export async function mend(remedy: Remedy): Promise<void> {
 const advice: Partial<Record<ErrorCode, () => string>> = {
   disk: () => vscode.l10n.t('Free some space, or choose another folder in the settings.'),
   usage: () => vscode.l10n.t('The settings say where the memory is kept.'),
+  'gpu-unfit': () => vscode.l10n.t('Choose another device in the settings.'),
   'engine-missing': () => vscode.l10n.t('Install the extension again.'),
   download: () => vscode.l10n.t('Download it again.'),
 }

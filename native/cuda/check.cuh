@@ -9,8 +9,10 @@
 namespace longread::gpu {
 
 inline void check(cudaError_t status, const char* what) {
-    if (status != cudaSuccess)
-        throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
+    if (status == cudaSuccess)
+        return;
+    cudaGetLastError(); // or the next launch of this thread would tell it again
+    throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(status));
 }
 
 template <typename... Parameters, typename... Arguments>
@@ -20,6 +22,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, int threads, size_t shared
         return;
 #ifdef LONGREAD_EMULATED
     (void)stream;
+    check(cudaGetLastError(), "a kernel could not be started");
     emulated::run(grid, threads, shared_bytes, [&] { kernel(static_cast<Parameters>(arguments)...); });
 #else
     kernel<<<grid, threads, shared_bytes, stream>>>(static_cast<Parameters>(arguments)...);

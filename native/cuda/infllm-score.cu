@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(mean_threads)
 
 constexpr int warps = 8, threads = warps * warp_threads, tile_units = 16;
 constexpr int most_blocks = 264;       // two for each multiprocessor of an H100
-constexpr int most_bytes = 156 * 1024; // of shared memory, which GPUs of compute capability 8.0 have
+constexpr int static_bytes = 6 * 1024; // of shared memory, at most, beside what a launch asks for
 static_assert(units_of_chunk % tile_units == 0, "a tile lies in one chunk");
 static_assert(blocks_at_once == 8, "columns of the product");
 
@@ -117,6 +117,14 @@ __global__ void __launch_bounds__(threads) score_kernel(ScoreArguments a) {
     }
 }
 
+// That a block of threads may have: 227 KB on an H100, 99 KB on others.
+int shared_bytes() {
+    int device = 0, bytes = 0;
+    check(cudaGetDevice(&device), "the GPU cannot be used");
+    check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "the GPU cannot be used");
+    return bytes;
+}
+
 } // namespace
 
 void mean_queries(const __half* far, const StreamBlock* blocks, int count, const StreamLayout& l, float* mean,
@@ -129,7 +137,7 @@ void score_units(const float* mean, const UnitKeys& keys, const StreamBlock* blo
                  const StreamLayout& l, int stride, uint32_t* scores, cudaStream_t stream) {
     const int numbers = l.heads * l.head_size, grid = min(most_blocks, blocks_for(most, tile_units));
     const int bytes = 2 * mean_stride(numbers) * static_cast<int>(sizeof(__half)); // of a block
-    const int at_once = min(blocks_at_once, most_bytes / bytes);
+    const int at_once = min(blocks_at_once, max(1, (shared_bytes() - static_bytes) / bytes));
     for (int first = 0; first < count; first += at_once) {
         const int now = min(at_once, count - first);
         check(cudaFuncSetAttribute(reinterpret_cast<const void*>(score_kernel),

@@ -19,6 +19,8 @@ namespace {
 
 const KeptHeader empty("longgpus");
 
+constexpr uint64_t piece_bytes = uint64_t{32} << 20;
+
 // A file that bytes are put into, or got from, one piece after the other.
 struct Bytes {
     int file;
@@ -28,7 +30,7 @@ struct Bytes {
     uint64_t total = 0; // about, for who is told
     int error = 0;
     bool short_ = false; // more was wanted than there is
-    uint64_t moved = 0;
+    uint64_t moved = 0, synced = 0;
 
     bool stopped() const { return keeping.cancel.requested.load(std::memory_order_relaxed); }
 
@@ -52,8 +54,20 @@ struct Bytes {
         sum.length += count;
         return true;
     }
+    // Goes to the disk piece by piece: to sync all at the end would take seconds that nothing could stop.
     bool put(const void* from, uint64_t count) {
-        return move(static_cast<char*>(const_cast<void*>(from)), count, write);
+        char* at = static_cast<char*>(const_cast<void*>(from));
+        for (uint64_t done = 0, now; done < count; done += now) {
+            now = std::min(piece_bytes, count - done);
+            if (!move(at + done, now, write))
+                return false;
+            if (moved - synced < piece_bytes)
+                continue;
+            sync_file_range(file, static_cast<off_t>(synced), static_cast<off_t>(moved - synced),
+                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+            synced = moved;
+        }
+        return true;
     }
     bool get(void* to, uint64_t count) {
         if (count > left) {

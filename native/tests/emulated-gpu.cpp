@@ -6,6 +6,7 @@
 #include <mutex>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <utility>
 
 namespace longread::gpu::emulated {
 
@@ -219,19 +220,25 @@ std::map<void*, Taken> taken; // by where it begins for its user
 
 } // namespace
 
+namespace {
+thread_local cudaError_t last_failure = cudaSuccess;
+}
+cudaError_t failed(cudaError_t status) { return status != cudaSuccess ? last_failure = status : status; }
+cudaError_t cudaGetLastError() { return std::exchange(last_failure, cudaSuccess); }
+
 cudaError_t cudaMalloc(void** to, size_t bytes) {
     *to = nullptr;
     if (std::getenv("LONGREAD_EMULATED_FULL"))
-        return 2;
+        return failed(2);
     // A page that nobody may touch on both sides; what is taken lies right before the later one, or behind the other.
     const size_t rounded = (bytes + 15) / 16 * 16, pages = (rounded + page - 1) / page * page;
     void* from = mmap(nullptr, pages + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (from == MAP_FAILED)
-        return 2;
+        return failed(2);
     char* first = static_cast<char*>(from) + page;
     if (pages > 0 && mprotect(first, pages, PROT_READ | PROT_WRITE) != 0) {
         munmap(from, pages + 2 * page);
-        return 2;
+        return failed(2);
     }
     const bool behind = longread::gpu::emulated::backwards;
     char* begin = behind ? first : first + (pages - rounded);

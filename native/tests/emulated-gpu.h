@@ -85,6 +85,11 @@ constexpr int cudaFuncAttributeMaxDynamicSharedMemorySize = 8;
 inline const char* cudaGetErrorString(cudaError_t status) {
     return status == 2 ? "out of memory" : "an illegal memory access was encountered";
 }
+// Compute capability 9.0, for products of warpgroups, but as little shared memory as 8.6 has.
+constexpr int emulated_shared_bytes = 99 * 1024;
+// The last call that failed on this thread, until it is asked for.
+cudaError_t failed(cudaError_t status);
+cudaError_t cudaGetLastError();
 // LONGREAD_EMULATED_FULL: there is no memory, for tests of who goes on without it. LONGREAD_EMULATED_BROKEN: after a
 // fault, nothing can be done any more.
 inline cudaError_t emulated_fault() { return std::getenv("LONGREAD_EMULATED_BROKEN") ? 700 : cudaSuccess; }
@@ -114,7 +119,9 @@ inline cudaError_t cudaMemset(void* to, int value, size_t bytes) { return std::m
 inline cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t) {
     return cudaMemset(to, value, bytes);
 }
-inline cudaError_t cudaFuncSetAttribute(const void*, int, int) { return cudaSuccess; }
+inline cudaError_t cudaFuncSetAttribute(const void*, int, int bytes) {
+    return failed(bytes <= emulated_shared_bytes ? cudaSuccess : 1);
+}
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* to, unsigned) { return *to = nullptr, cudaSuccess; }
 inline cudaError_t cudaStreamCreateWithPriority(cudaStream_t* to, unsigned, int) { return *to = nullptr, cudaSuccess; }
 inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
@@ -128,9 +135,12 @@ inline cudaError_t cudaEventElapsedTime(float* to, cudaEvent_t, cudaEvent_t) { r
 inline cudaError_t cudaDeviceGetByPCIBusId(int* to, const char*) { return *to = 0, cudaSuccess; }
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaGetDevice(int* to) { return *to = 0, cudaSuccess; }
-enum { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor };
+enum { cudaDevAttrComputeCapabilityMajor, cudaDevAttrComputeCapabilityMinor, cudaDevAttrMaxSharedMemoryPerBlockOptin };
 inline cudaError_t cudaDeviceGetAttribute(int* to, int what, int) {
-    return *to = what == cudaDevAttrComputeCapabilityMajor ? 9 : 0, cudaSuccess;
+    *to = what == cudaDevAttrComputeCapabilityMajor         ? 9
+          : what == cudaDevAttrMaxSharedMemoryPerBlockOptin ? emulated_shared_bytes
+                                                            : 0;
+    return cudaSuccess;
 }
 inline cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
     return *free = *total = size_t{1} << 32, emulated_fault();
