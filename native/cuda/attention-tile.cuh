@@ -21,6 +21,39 @@ template <int HeadSize, int Threads> struct Copying {
     __device__ __forceinline__ static int row() { return static_cast<int>(threadIdx.x / pieces); }
 };
 
+// Which rows of a product a warp has, Sixteens times 16, and where rows lie that its instructions take.
+template <int HeadSize, int Sixteens> struct WarpRows {
+    static constexpr int sixteens = Sixteens, rows = Sixteens * 16, threads = warp_threads;
+    // From a row to the next of those that are a multiple of 8 apart.
+    static constexpr int row_halves = HeadSize;
+
+    // Of what a thread has, `half` of 16 rows.
+    __device__ __forceinline__ static int row_of(int m, int half) {
+        return m * 16 + half * 8 + static_cast<int>(threadIdx.x % warp_threads) / 4;
+    }
+    // In a matrix of so many rows.
+    template <int> __device__ __forceinline__ static int place_of(int row, int piece) {
+        return place<HeadSize>(row, piece);
+    }
+    // Before a wait for the block that ends copying.
+    __device__ __forceinline__ static void copied() {}
+};
+
+// The same of a warpgroup: 64 rows, 16 of each warp.
+struct GroupRows {
+    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads;
+    static constexpr int row_halves = panel_halves;
+
+    __device__ __forceinline__ static int row_of(int, int half) {
+        const int thread = static_cast<int>(threadIdx.x % group_threads);
+        return thread / warp_threads * 16 + half * 8 + thread % warp_threads / 4;
+    }
+    template <int Rows> __device__ __forceinline__ static int place_of(int row, int piece) {
+        return panel_place<Rows>(row, piece);
+    }
+    __device__ __forceinline__ static void copied() { share_copies(); }
+};
+
 // What one warp holds of `Sixteens` times 16 rows: of each thread's rows r = 2 m + half (row 16 m + 8 half + lane/4)
 // the largest score, the sum of shares over the columns this thread has, and the mixed values.
 template <int HeadSize, int Sixteens> struct AttentionState {
@@ -85,20 +118,12 @@ __device__ __forceinline__ void pack_shares(uint32_t (&to)[4], const float (&lef
 
 // A warp's part, of Sixteens times 16 rows. Keys: of a block of keys. Of scores[m][n][e] a thread has row
 // row_of(m, e / 2) and key 8 n + 2 (lane % 4) + e % 2.
-template <int HeadSize, int Sixteens, int Keys> struct AttentionTile {
-    static constexpr int sixteens = Sixteens, rows = Sixteens * 16, threads = warp_threads;
-    // From a row to the next of those that are a multiple of 8 apart.
-    static constexpr int row_halves = HeadSize;
+template <int HeadSize, int Sixteens, int Keys> struct AttentionTile : WarpRows<HeadSize, Sixteens> {
     using Scores = float[Sixteens][Keys / 8][4];
     using State = AttentionState<HeadSize, Sixteens>;
 
-    __device__ __forceinline__ static int row_of(int m, int half) {
-        return m * 16 + half * 8 + static_cast<int>(threadIdx.x % warp_threads) / 4;
-    }
     __device__ __forceinline__ static int query_place(int row, int piece) { return place<HeadSize>(row, piece); }
     __device__ __forceinline__ static int key_place(int row, int piece) { return place<HeadSize>(row, piece); }
-    // Before a wait for the block that ends copying.
-    __device__ __forceinline__ static void copied() {}
 
     // row: the warp's first in `queries`.
     __device__ __forceinline__ static void multiply(Scores& scores, const __half* queries, int row,
@@ -157,20 +182,13 @@ template <int HeadSize, int Sixteens, int Keys> struct AttentionTile {
     }
 };
 
-// A warpgroup's part, of 64 rows: 16 of each warp. QueryRows: that are in shared memory.
-template <int HeadSize, int Keys, int QueryRows> struct AttentionGroup {
-    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads;
-    static constexpr int row_halves = panel_halves;
+// A warpgroup's part. QueryRows: that are in shared memory.
+template <int HeadSize, int Keys, int QueryRows> struct AttentionGroup : GroupRows {
     using Scores = float[1][Keys / 8][4];
     using State = AttentionState<HeadSize, 1>;
 
-    __device__ __forceinline__ static int row_of(int, int half) {
-        const int thread = static_cast<int>(threadIdx.x % group_threads);
-        return thread / warp_threads * 16 + half * 8 + thread % warp_threads / 4;
-    }
     __device__ __forceinline__ static int query_place(int row, int piece) { return panel_place<QueryRows>(row, piece); }
     __device__ __forceinline__ static int key_place(int row, int piece) { return panel_place<Keys>(row, piece); }
-    __device__ __forceinline__ static void copied() { share_copies(); }
 
     __device__ __forceinline__ static void multiply(Scores& scores, const __half* queries, int row,
                                                     const __half* keys) {

@@ -3,27 +3,13 @@
 #include "cuda/check.cuh"
 #include "cuda/eights.cuh"
 #include "cuda/guarded.cuh"
-#include "cuda/half.h"
 #include "cuda/interface.h"
 #include "cuda/linear.cuh"
+#include "cuda/random-halves.h"
 #include "cuda/reader.cuh"
-#include <random>
-#include <vector>
 
 namespace longread::gpu {
 namespace {
-
-// Normally distributed: a short stretch again and again, since what matters is that they are not all alike.
-std::vector<uint16_t> random_numbers(size_t count, float size) {
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal(0, size);
-    std::vector<uint16_t> some(65521), all(count);
-    for (uint16_t& x : some)
-        x = to_half(normal(random));
-    for (size_t i = 0; i < count; ++i)
-        all[i] = some[i % some.size()];
-    return all;
-}
 
 // A matrix of random numbers as a product takes it: halves, or those in 8 bit.
 struct RandomFactor {
@@ -34,7 +20,7 @@ struct RandomFactor {
 
     RandomFactor(int rows, int width, float size, bool in_eight, cudaStream_t stream) : eight(in_eight) {
         const size_t count = static_cast<size_t>(rows) * static_cast<size_t>(width);
-        const std::vector<uint16_t> numbers = random_numbers(count, size);
+        const std::vector<uint16_t> numbers = random_halves(count, size);
         halves.upload(reinterpret_cast<const __half*>(numbers.data()), count);
         if (!eight)
             return;

@@ -12,17 +12,12 @@ constexpr int tile_keys = 128;
 constexpr int stage_rows = 64; // queries in shared memory at once, twice
 constexpr float log2_of_e = 1.44269504f;
 
-// Keys of a warp: a thread has, of 16 m + 8 half + lane / 4, some of their dims.
-template <int HeadSize> struct WarpKeys {
-    static constexpr int sixteens = 2, rows = 32, threads = warp_threads, at_once = 16, blocks = 4;
+// Keys of a warp: a thread has some of their dims.
+template <int HeadSize> struct WarpKeys : WarpRows<HeadSize, 2> {
+    using WarpRows<HeadSize, 2>::sixteens;
+    static constexpr int at_once = 16, blocks = 4;
     uint32_t keys[sixteens][HeadSize / 16][4];
 
-    static constexpr int row_halves = HeadSize;
-    template <int> __device__ static int key_place(int row, int piece) { return place<HeadSize>(row, piece); }
-    __device__ static int row_of(int m, int half) {
-        return m * 16 + half * 8 + static_cast<int>(threadIdx.x % warp_threads) / 4;
-    }
-    __device__ static void copied() {}
     __device__ void take(const __half* from, int row) {
         const int lane = static_cast<int>(threadIdx.x % warp_threads);
 #pragma unroll
@@ -53,18 +48,10 @@ template <int HeadSize> struct WarpKeys {
 };
 
 // Keys of a warpgroup, with all queries of a stage at once.
-template <int HeadSize> struct GroupKeys {
-    static constexpr int sixteens = 1, rows = group_rows, threads = group_threads, at_once = stage_rows,
-                         blocks = HeadSize == 64 ? 3 : 2;
+template <int HeadSize> struct GroupKeys : GroupRows {
+    static constexpr int at_once = stage_rows, blocks = HeadSize == 64 ? 3 : 2;
     uint32_t keys[HeadSize / 16][4];
 
-    static constexpr int row_halves = panel_halves;
-    template <int Rows> __device__ static int key_place(int row, int piece) { return panel_place<Rows>(row, piece); }
-    __device__ static int row_of(int, int half) {
-        const int thread = static_cast<int>(threadIdx.x % group_threads);
-        return thread / warp_threads * 16 + half * 8 + thread % warp_threads / 4;
-    }
-    __device__ static void copied() { share_copies(); }
     __device__ void take(const __half* from, int row) {
         const int thread = static_cast<int>(threadIdx.x % group_threads), lane = thread % warp_threads;
 #pragma unroll
@@ -115,7 +102,7 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
         return;
     const size_t width = static_cast<size_t>(l.width());
     const uint32_t stride = static_cast<uint32_t>(l.heads) * HeadSize;
-    const int column = Own::piece() * 8, key_place = Keys::template key_place<tile_keys>(Own::row(), Own::piece());
+    const int column = Own::piece() * 8, key_place = Keys::template place_of<tile_keys>(Own::row(), Own::piece());
 #pragma unroll
     for (int j = 0; j < tile_keys / Own::step; ++j) {
         const int key = first + Own::row() + j * Own::step;
@@ -132,7 +119,7 @@ __global__ void __launch_bounds__(tile_keys / Keys::rows * Keys::threads, Keys::
     keys.take(stages, own_row);
     __syncthreads(); // before queries take their place
 
-    const int own_place = Keys::template key_place<stage_rows>(Own::row(), Own::piece());
+    const int own_place = Keys::template place_of<stage_rows>(Own::row(), Own::piece());
     const __half* own_queries = queries + static_cast<size_t>(head) * HeadSize + column;
     const auto load = [&](int from) {
         const int half = from / stage_rows & 1;

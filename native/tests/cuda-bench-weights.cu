@@ -1,19 +1,8 @@
-#include "cuda/half.h"
+#include "cuda/random-halves.h"
 #include "tests/cuda-bench.h"
 #include <cmath>
 
 namespace longread::gpu {
-
-std::vector<uint16_t> random_halves(size_t count, float size) {
-    std::mt19937 random(1);
-    std::normal_distribution<float> normal(0, size);
-    std::vector<uint16_t> some(65521), all(count);
-    for (uint16_t& x : some)
-        x = to_half(normal(random));
-    for (size_t i = 0; i < count; ++i)
-        all[i] = some[i % some.size()];
-    return all;
-}
 
 RandomWeights::RandomWeights(const LongreadShape& s) {
     const size_t width = static_cast<size_t>(s.embedding), feed = static_cast<size_t>(s.feed_forward);

@@ -24,9 +24,6 @@ inline void expect(bool done) {
         throw std::runtime_error(longread_cuda_error());
 }
 
-// Normally distributed: a short stretch again and again, since what matters is that they are not all alike.
-std::vector<uint16_t> random_halves(size_t count, float size);
-
 // Of a model of this shape; all its layers have the same.
 struct RandomWeights {
     explicit RandomWeights(const LongreadShape& shape);

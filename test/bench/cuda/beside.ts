@@ -4,7 +4,6 @@
  * folder read as the product reads it, from the disk to the memory. A JSON line a figure, with its share of the floor and how many times
  * llama_decode's it is, each beside its target.
  */
-import { mkdir, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { cancellable, librariesFolder, type EpisodeTokens, type LoadOptions } from '../../../extension/engine/addon'
 import { EngineClient } from '../../../extension/engine/client'
@@ -16,7 +15,7 @@ import { loadOracle } from '../../support/oracle'
 import { shapeNamed, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
 import { inTemporaryFolder, print } from '../numbers'
-import { defaultModel, withModel } from './models'
+import { defaultModel, smallFolder, withModel } from './models'
 import { feed } from './pipeline'
 
 export interface BesideOptions {
@@ -194,9 +193,7 @@ async function wholeWay(
   { device, weights }: BesideOptions,
 ): Promise<Measured> {
   return inTemporaryFolder(async (folder) => {
-    const small = path.join(folder, 'small')
-    await mkdir(small)
-    await writeFile(path.join(small, 'a.py'), 'def add(a, b):\n    return a + b\n')
+    const small = await smallFolder(folder)
     const client = new EngineClient()
     try {
       const memory = kept === 'on disk' ? path.join(folder, 'memory') : null

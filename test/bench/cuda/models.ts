@@ -1,5 +1,5 @@
 /** Models as benches load them into their own process, with a profile to read files by. */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import {
@@ -13,6 +13,14 @@ import { ownKernels } from '../../../extension/engine/cuda'
 import type { LoadedModel } from '../../../extension/recall/loaded'
 import { defaultProfile, profileFor, type Profile } from '../../../extension/recall/profile'
 import { defaultAsk } from '../facts/asking'
+
+/** A folder of one small file within another, which a model reads first: what comes later is warm. */
+export async function smallFolder(folder: string): Promise<string> {
+  const small = path.join(folder, 'small')
+  await mkdir(small)
+  await writeFile(path.join(small, 'a.py'), 'def add(a, b):\n    return a + b\n')
+  return small
+}
 
 export interface BenchModel {
   /** A GGUF file; undefined: the default model. */

@@ -2,7 +2,6 @@
  * A folder as the product reads it on a GPU, files and all, and questions about it: the whole way, with cutting, tokenising and saving,
  * through the engine process; and before, a million random tokens by the model alone (million.ts).
  */
-import { mkdir, writeFile } from 'node:fs/promises'
 import * as path from 'node:path'
 import { EngineClient } from '../../../extension/engine/client'
 import type { Progress, RecallResult } from '../../../extension/protocol/types'
@@ -10,7 +9,7 @@ import { shapeNamed, writeShapeModel } from '../../support/shape-model'
 import { defaultAsk } from '../facts/asking'
 import { inTemporaryFolder, median, print, whole } from '../numbers'
 import { million, usedMegabytes, type Million } from './million'
-import { withModel } from './models'
+import { smallFolder, withModel } from './models'
 
 const line = (what: string, times: readonly number[], target: number): void =>
   print(
@@ -51,9 +50,7 @@ async function readAndAsk(
   other: Partial<OtherModel>,
 ): Promise<void> {
   await inTemporaryFolder(async (folder) => {
-    const small = path.join(folder, 'small')
-    await mkdir(small)
-    await writeFile(path.join(small, 'a.py'), 'def add(a, b):\n    return a + b\n')
+    const small = await smallFolder(folder)
     const client = new EngineClient()
     try {
       const memory = kept ? path.join(folder, 'memory') : null
